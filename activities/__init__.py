@@ -1,0 +1,1 @@
+"""Side effects of a run: each activity wraps one thing that can fail by itself."""

@@ -1,0 +1,1 @@
+"""A typed client of the Gemini Interactions API: one call is one request."""

@@ -1,0 +1,1 @@
+"""Workflow classes. They decide; activities act."""
