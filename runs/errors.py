@@ -1,0 +1,50 @@
+"""Words for what went wrong, shared by the activities that classify and the workflows that decide.
+
+An activity raises ``ApplicationError(type=<ActivityErrorType>)``; Temporal carries the type as a
+string, and these constants keep the raising and the handling side from drifting apart.
+"""
+
+from enum import StrEnum
+
+
+class ActivityErrorType(StrEnum):
+    """``ApplicationError.type`` of what an activity raises."""
+
+    SUBMISSION_REFUSED = "SubmissionRefused"
+    """Certainly not run; may be sent again. ``details[0]``: seconds the API asked to wait, or None."""
+    SUBMISSION_REJECTED = "SubmissionRejected"
+    """Certainly not run, and never will be as it stands. ``details[0]``: a `RunErrorCode`."""
+    SUBMISSION_UNKNOWN = "SubmissionUnknown"
+    """Perhaps run, and paid."""
+    STILL_RUNNING = "StillRunning"
+    """A look saw a run that goes on. Benign: the retry is the next look."""
+    INTERACTION_LOST = "InteractionLost"
+    """The API has not known the interaction for longer than the grace period."""
+    NOT_SETTLED = "NotSettled"
+    """Settling has to be tried again. ``details[0]``: a `RunErrorCode`."""
+    NOT_CANCELLED = "NotCancelled"
+    """The API still shows the interaction as running after a cancel."""
+
+
+class WorkflowErrorType(StrEnum):
+    """``ApplicationError.type`` of how a run's workflow fails; ``details[0]`` is the `AgentRunResult`."""
+
+    INVALID_REQUEST = "InvalidRequest"
+    """The input is no run. Nothing was started; there is no result."""
+    RUN_FAILED = "AgentRunFailed"
+    RUN_TIMED_OUT = "AgentRunTimedOut"
+
+
+class RunErrorCode(StrEnum):
+    """Why a run did not complete, for programs. The message beside it is for people."""
+
+    REJECTED = "rejected"
+    BAD_CREDENTIALS = "bad_credentials"
+    ARTIFACT_STORE = "artifact_store"
+    SUBMISSION_UNKNOWN = "submission_unknown"
+    LOST = "lost"
+    EMPTY_RESULT = "empty_result"
+    INTERACTION_FAILED = "interaction_failed"
+    NEEDS_ACTION = "needs_action"
+    DEADLINE = "deadline"
+    INTERNAL = "internal"
