@@ -1,0 +1,127 @@
+"""Longhaul's own settings, read once from the environment by each main.
+
+Temporal's connection is not here: it comes from the ``TEMPORAL_*`` variables and Temporal's standard
+TOML file, through ``temporalio.envconfig``. ``.env.example`` lists every variable.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from runs.pacing import Pacing
+from runs.pricing import PriceTable
+
+GEMINI_BASE_URL: Final = "https://generativelanguage.googleapis.com"
+"""Google's own service (google-genai 3.4.0, read 2026-11-22)."""
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. The message names the variable and says what to do."""
+
+
+class Settings(BaseModel):
+    """Settings of one process. Every field names its variable, unit and default in ``.env.example``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api_key: SecretStr | None = Field(default=None, alias="GEMINI_API_KEY")
+    api_base_url: str | None = Field(default=None, alias="LONGHAUL_API_BASE_URL")
+    api_version: Literal["v1", "v1beta"] = Field(default="v1beta", alias="LONGHAUL_API_VERSION")
+    vertex_project: str | None = Field(default=None, alias="LONGHAUL_VERTEX_PROJECT")
+    vertex_location: str = Field(default="global", alias="LONGHAUL_VERTEX_LOCATION")
+    vertex_token: SecretStr | None = Field(default=None, alias="LONGHAUL_VERTEX_TOKEN")
+    home: Path = Field(default=Path("~/.longhaul"), alias="LONGHAUL_HOME", validate_default=True)
+    artifacts_location: str | None = Field(default=None, alias="LONGHAUL_ARTIFACTS_URL")
+    task_queue: str = Field(default="longhaul", alias="LONGHAUL_TASK_QUEUE", max_length=200)
+    health_address: str = Field(default="127.0.0.1:9090", alias="LONGHAUL_HEALTH_ADDRESS")
+    poll_min_s: float = Field(default=Pacing().poll_min_s, alias="LONGHAUL_POLL_MIN_S", gt=0, le=3600)
+    poll_max_s: float = Field(default=Pacing().poll_max_s, alias="LONGHAUL_POLL_MAX_S", gt=0, le=3600)
+    max_activities: int = Field(default=100, alias="LONGHAUL_MAX_ACTIVITIES", ge=1, le=10_000)
+    max_cached_workflows: int = Field(default=1_000, alias="LONGHAUL_MAX_CACHED_WORKFLOWS", ge=0, le=100_000)
+    prices_file: Path | None = Field(default=None, alias="LONGHAUL_PRICES_FILE")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", alias="LONGHAUL_LOG_LEVEL"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(default="auto", alias="LONGHAUL_LOG_FORMAT")
+
+    @field_validator("home")
+    @classmethod
+    def _expand_home(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("api_base_url")
+    @classmethod
+    def _check_base_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return url
+
+    @field_validator("health_address")
+    @classmethod
+    def _check_health_address(cls, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 - the largest TCP port
+            raise ValueError("must be HOST:PORT, for example 127.0.0.1:9090")
+        return address
+
+    @property
+    def artifacts_url(self) -> str:
+        """Where artifacts are kept: a folder or any obstore URL."""
+        return self.artifacts_location or (self.home / "artifacts").as_uri()
+
+    @property
+    def base_url(self) -> str:
+        """The API's address."""
+        return self.api_base_url or GEMINI_BASE_URL
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether submissions go to Google and may cost money."""
+        return self.vertex_project is not None or self.base_url.split("/")[2].endswith("googleapis.com")
+
+    @property
+    def pacing(self) -> Pacing:
+        """How often a run is looked at when its request does not say."""
+        return Pacing(poll_min_s=self.poll_min_s, poll_max_s=self.poll_max_s)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings from ``environ``; an empty variable counts as unset.
+
+        Raises:
+            SettingsError: A variable has a value that cannot be used.
+        """
+        given = {name: value for name, value in environ.items() if value.strip()}
+        if "GOOGLE_API_KEY" in given:
+            given.setdefault("GEMINI_API_KEY", given["GOOGLE_API_KEY"])
+        known = {field.alias for field in cls.model_fields.values()}
+        try:
+            settings = cls.model_validate({name: value for name, value in given.items() if name in known})
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            raise SettingsError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
+        if settings.poll_max_s < settings.poll_min_s:
+            raise SettingsError("LONGHAUL_POLL_MAX_S: must not be below LONGHAUL_POLL_MIN_S")
+        return settings
+
+    def prices(self) -> PriceTable:
+        """Read the price table: the built-in one, with the entries of ``LONGHAUL_PRICES_FILE`` over it.
+
+        Raises:
+            SettingsError: The file cannot be read or is no price table.
+        """
+        builtin = tomllib.loads(resources.files("runs").joinpath("prices.toml").read_text("utf-8"))
+        if self.prices_file is None:
+            return PriceTable.model_validate(builtin)
+        try:
+            own = tomllib.loads(self.prices_file.read_text("utf-8"))
+            return PriceTable.model_validate(
+                {"usd_per_million": {**builtin["usd_per_million"], **own.get("usd_per_million", {})}}
+            )
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SettingsError(f"LONGHAUL_PRICES_FILE: {self.prices_file}: {reason}") from None
