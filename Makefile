@@ -1,0 +1,45 @@
+# What you can do here; `make` alone prints this list. Needs only make and Python 3.11 or newer.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install everything into .venv (every other target does this first)
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## Run one Deep Research question from start to report, offline unless GEMINI_API_KEY is set
+	@$(BIN)/longhaul demo
+
+.PHONY: dev
+dev: setup ## Start Temporal with its UI, the API emulator and a worker; Ctrl-C ends all
+	@$(BIN)/longhaul dev
+
+# Two processes: a test that starts servers needs a core of its own. One file stays in one process, so that
+# its tests share one server.
+.PHONY: test
+test: setup ## Run all tests, with line and branch coverage
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+
+.PHONY: check
+check: setup ## Lint, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: lock
+lock: setup ## Pin the dependencies in pyproject.toml anew, keeping the pins that still fit
+	@$(LOCK) pyproject.toml -o requirements/runtime.txt
+	@$(LOCK) -c requirements/runtime.txt --group dev pyproject.toml -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove .venv, caches and .longhaul (reports of demos included)
+	@rm -rf .venv .longhaul .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
