@@ -1,0 +1,66 @@
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from runs import limits
+from runs.messages import AgentRunRequest, Attachment, RawRequest, Sighting
+
+_RAW: TypeAdapter[RawRequest] = TypeAdapter(RawRequest)
+
+
+def test_agent_and_input_alone_make_a_valid_run() -> None:
+    """Any Temporal client can start a run with these two fields."""
+    request = AgentRunRequest.model_validate_json('{"agent": "a", "input": "q"}')
+    assert (request.agent, request.input, request.deadline_s) == ("a", "q", limits.DEFAULT_DEADLINE_S)
+
+
+def test_a_newer_clients_fields_are_ignored() -> None:
+    """An old worker can read a request that a newer starter wrote."""
+    assert AgentRunRequest.model_validate_json('{"agent": "a", "input": "q", "mood": 1}').input == "q"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"input": " \n"}, "the question is empty"),
+        ({"input": "é" * limits.MAX_INPUT_BYTES}, "attach longer material as a file"),
+        ({"agent": ""}, "at least 1 character"),
+        ({"deadline_s": 1}, "greater than or equal to 10"),
+        ({"deadline_s": 1e9}, "less than or equal to"),
+        ({"labels": ("x" * 101,)}, "at most 100 characters"),
+        ({"labels": ("x",) * 21}, "at most 20 items"),
+        ({"attachments": ({"uri": "u", "media_type": "m", "name": "n", "size_bytes": 71 << 20},)}, "together"),
+    ],
+)
+def test_a_request_that_cannot_be_run_says_why(fields: dict[str, object], reason: str) -> None:
+    """Bad input is refused before anything is started, with a reason a person can act on."""
+    with pytest.raises(ValidationError, match=reason):
+        AgentRunRequest.model_validate({"agent": "a", "input": "q"} | fields)
+
+
+@pytest.mark.parametrize("sent", ["{}", "[1]", "null", '"text"', "7", '{"agent": "a", "input": ""}'])
+def test_any_json_decodes_as_a_raw_request(sent: str) -> None:
+    """Whatever a client sends, decoding never fails: a workflow that cannot decode is stuck for ever."""
+    assert not isinstance(_RAW.validate_json(sent), AgentRunRequest)
+
+
+def test_a_valid_request_decodes_as_one() -> None:
+    """The lenient form does not hide a request that is fine."""
+    assert isinstance(_RAW.validate_json('{"agent": "a", "input": "q"}'), AgentRunRequest)
+
+
+def test_the_largest_request_stays_far_below_a_payloads_limit() -> None:
+    """A run at every bound fits twice into the 2 MiB at which Temporal leaves a workflow stuck."""
+    largest = AgentRunRequest(
+        agent="a" * limits.MAX_ID_CHARS,
+        # A control character costs six bytes in JSON, the most that one byte of text can.
+        input="\x01" * limits.MAX_INPUT_BYTES,
+        attachments=(Attachment(uri="u" * limits.MAX_URI_CHARS, media_type="m" * 255, name="n" * 255),)
+        * limits.MAX_ATTACHMENTS,
+        labels=("l" * limits.MAX_LABEL_CHARS,) * limits.MAX_LABELS,
+    )
+    assert len(largest.model_dump_json()) < 2 * 1024 * 1024
+
+
+def test_a_sighting_of_an_older_worker_is_read() -> None:
+    """Heartbeat details outlive a deployment, so every field has a default."""
+    assert Sighting.model_validate({}).looks == 0

@@ -1,0 +1,60 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from runs.pacing import Pacing, next_look_s, resubmit_after_s
+
+_elapsed = st.floats(min_value=-1e9, max_value=1e9)
+_failures = st.integers(min_value=0, max_value=10_000)
+
+
+@given(_elapsed, _failures)
+def test_a_look_is_never_closer_nor_further_than_the_bounds(elapsed_s: float, failures: int) -> None:
+    """Whatever the clock says and however often looks fail, the delay stays within the pacing."""
+    pacing = Pacing(poll_min_s=1, poll_max_s=20)
+    assert 1 <= next_look_s(pacing, elapsed_s=elapsed_s, failures=failures) <= 20
+
+
+@given(_elapsed, _elapsed)
+def test_an_older_run_is_not_looked_at_more_often(one_s: float, other_s: float) -> None:
+    """The delay never shrinks with age."""
+    younger_s, older_s = sorted([one_s, other_s])
+    assert next_look_s(Pacing(), elapsed_s=younger_s) <= next_look_s(Pacing(), elapsed_s=older_s)
+
+
+def test_a_young_run_is_looked_at_as_the_guides_do() -> None:
+    """Five seconds at first, and half a minute for a run as old as Deep Research gets."""
+    assert next_look_s(Pacing(), elapsed_s=0) == 5
+    assert next_look_s(Pacing(), elapsed_s=20 * 60) == pytest.approx(24)
+    assert next_look_s(Pacing(), elapsed_s=60 * 60) == 30
+
+
+def test_failed_looks_back_off() -> None:
+    """Each failure in a row doubles the delay."""
+    delays = [next_look_s(Pacing(), elapsed_s=0, failures=failures) for failures in range(4)]
+    assert delays == [5, 10, 20, 30]
+
+
+@pytest.mark.parametrize(("asked_s", "delay_s"), [(60, 60), (1, 5), (1e9, 3600)])
+def test_the_api_may_ask_for_more_patience(asked_s: float, delay_s: float) -> None:
+    """Retry-After lengthens a delay beyond our bound, never shortens it, and is believed up to an hour."""
+    assert next_look_s(Pacing(), elapsed_s=0, retry_after_s=asked_s) == delay_s
+
+
+def test_a_pacing_that_contradicts_itself_is_refused() -> None:
+    """The longest delay cannot be below the shortest."""
+    with pytest.raises(ValidationError, match="poll_max_s must not be below poll_min_s"):
+        Pacing(poll_min_s=10, poll_max_s=5)
+
+
+@given(st.integers(min_value=1, max_value=1_000), st.floats(min_value=0, max_value=0.999))
+def test_refused_submissions_return_within_bounds(refusals: int, jitter: float) -> None:
+    """However often a submission was refused, it is sent again within minutes, and never at once."""
+    assert 1 <= resubmit_after_s(refusals=refusals, retry_after_s=None, jitter=jitter) <= 375
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 7.0, 3600.0])
+def test_a_refusal_is_waited_out_as_long_as_asked(asked_s: float) -> None:
+    """Retry-After is honoured, with up to a second on top so that many runs do not return as one."""
+    assert asked_s <= resubmit_after_s(refusals=1, retry_after_s=asked_s, jitter=0.5) <= asked_s + 1
