@@ -25,6 +25,9 @@ KNOWN_AGENTS: Final = frozenset(
 AGENT_RUN: Final = "AgentRun"
 """The workflow type."""
 
+RESULT_MEMO: Final = "longhaul_result"
+"""Memo key of a cancelled run's `AgentRunResult`: a cancelled workflow returns nothing."""
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -252,11 +255,13 @@ class CancelReport(_Message):
         was_confirmed: Whether the API was seen to have stopped. False: it may still work, and bill.
         had_ended: Whether the turn turned out to be over already, with something to keep.
         detail: What was seen, for people.
+        sighting: What the interaction had come to; None if it could not be looked at.
     """
 
     was_confirmed: bool
     had_ended: bool = False
-    detail: str = ""
+    detail: str = Field(default="", max_length=limits.MAX_ERROR_CHARS)
+    sighting: Sighting | None = None
 
 
 class Timings(_Message):

@@ -1,0 +1,77 @@
+"""What an API error means for a run: the one place where activities classify."""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from artifacts.errors import ArtifactsError
+from interactions.errors import InteractionsError
+from runs.errors import ActivityErrorType, RunErrorCode
+from runs.limits import MAX_ERROR_CHARS
+
+_CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+def submission_failure(error: InteractionsError) -> ApplicationError:
+    """Classify a failed create: may it have run, and if not, is it worth sending again?"""
+    if error.may_have_run:
+        kind, code = ActivityErrorType.SUBMISSION_UNKNOWN, RunErrorCode.SUBMISSION_UNKNOWN
+    elif error.is_transient:
+        kind, code = ActivityErrorType.SUBMISSION_REFUSED, RunErrorCode.REJECTED
+    else:
+        kind, code = ActivityErrorType.SUBMISSION_REJECTED, RunErrorCode.REJECTED
+    message = describe(error)
+    if error.status_code in _CREDENTIALS:
+        code = RunErrorCode.BAD_CREDENTIALS
+        message = f"{message}. Check the worker's GEMINI_API_KEY, and that it may use this agent"
+    # Details hold only what is there: a null would have to be told from a missing one for ever.
+    hints = () if error.retry_after_s is None else (error.retry_after_s,)
+    return ApplicationError(message[:MAX_ERROR_CHARS], code.value, *hints, type=kind, non_retryable=True)
+
+
+def store_failure_before_submission(error: ArtifactsError) -> ApplicationError:
+    """Classify an artifact store that fails before anything was sent."""
+    kind = ActivityErrorType.SUBMISSION_REJECTED if error.is_final else ActivityErrorType.SUBMISSION_REFUSED
+    return ApplicationError(
+        f"nothing was submitted: {error}"[:MAX_ERROR_CHARS],
+        RunErrorCode.ARTIFACT_STORE.value,
+        type=kind,
+        non_retryable=True,
+    )
+
+
+def not_settled(reason: str, *, code: RunErrorCode, retry_after_s: float | None = None) -> ApplicationError:
+    """Return the error that makes Temporal settle again."""
+    return ApplicationError(
+        reason[:MAX_ERROR_CHARS],
+        code.value,
+        type=ActivityErrorType.NOT_SETTLED,
+        next_retry_delay=None if retry_after_s is None else timedelta(seconds=retry_after_s),
+    )
+
+
+def lost(interaction_id: str) -> ApplicationError:
+    """Return the error that ends a run whose interaction the API no longer knows."""
+    return ApplicationError(
+        f"the API does not know interaction {interaction_id} (any more)",
+        RunErrorCode.LOST.value,
+        type=ActivityErrorType.INTERACTION_LOST,
+        non_retryable=True,
+    )
+
+
+def still_running(reason: str, *, next_look_s: float) -> ApplicationError:
+    """Return the error that lets Temporal's retry be the next look; expected, so it alarms nobody."""
+    return ApplicationError(
+        reason[:MAX_ERROR_CHARS],
+        type=ActivityErrorType.STILL_RUNNING,
+        next_retry_delay=timedelta(seconds=next_look_s),
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def describe(error: InteractionsError) -> str:
+    """Return one line on ``error`` for people, with the HTTP status where there is one."""
+    status = "" if error.status_code is None else f"HTTP {error.status_code}: "
+    return f"{status}{error.message}"

@@ -1,0 +1,232 @@
+"""The four activities of a run, each around one thing that can fail by itself: submit, watch, settle, cancel."""
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities import failures
+from activities.heartbeat import heartbeating
+from activities.settling import settle
+from activities.sightings import sighting_of
+from activities.submission import build_submission
+from activities.timeouts import MISSING_GRACE
+from artifacts.errors import ArtifactsError
+from artifacts.store import ArtifactStore
+from interactions.client import InteractionsClient
+from interactions.errors import InteractionsError
+from interactions.responses import Interaction
+from interactions.statuses import Standing, Status
+from runs.errors import ActivityErrorType, RunErrorCode
+from runs.limits import MAX_ERROR_CHARS
+from runs.messages import (
+    CancelInteraction,
+    CancelReport,
+    Settled,
+    SettleInteraction,
+    Sighting,
+    SubmitInteraction,
+    Submitted,
+    WatchInteraction,
+)
+from runs.pacing import Pacing, next_look_s
+from runs.pricing import PriceTable
+
+log = structlog.get_logger()
+
+_SETTLE_LOST_AFTER: Final = 5
+"""Attempts of settling after which a 404 is believed: half a minute, since the look just before saw it."""
+
+
+class InteractionActivities:
+    """Activities that share one API client and one artifact store, both owned by the worker process."""
+
+    def __init__(
+        self, client: InteractionsClient, store: ArtifactStore, *, prices: PriceTable, pacing: Pacing
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._prices = prices
+        self._pacing = pacing
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for a worker to register."""
+        return [
+            self.submit_interaction,
+            self.watch_interaction,
+            self.settle_interaction,
+            self.cancel_interaction,
+        ]
+
+    @activity.defn(name="submit_interaction")
+    async def submit_interaction(self, submission: SubmitInteraction) -> Submitted:
+        """Start one background interaction and return its id.
+
+        Run with one attempt: a worker that dies after sending looks like a time-out, which Temporal would
+        retry, and the API has no idempotency key. The request is written to the artifact store before
+        anything is sent, so that a store that could not take the report is found while it costs nothing.
+
+        Raises:
+            ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
+        """
+        request = submission.request
+        prefix = submission.artifacts_prefix
+        try:
+            kept = await self._store.put(
+                f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
+            )
+            create = await build_submission(request, self._store)
+        except ArtifactsError as error:
+            raise failures.store_failure_before_submission(error) from error
+        try:
+            created = await self._client.create(create)
+        except InteractionsError as error:
+            raise failures.submission_failure(error) from error
+        if not created.id:
+            raise ApplicationError(
+                "the API accepted the submission but named no interaction",
+                type=ActivityErrorType.SUBMISSION_UNKNOWN,
+                non_retryable=True,
+            )
+        log.info("interaction.submitted", interaction_id=created.id, agent=request.agent)
+        return Submitted(interaction_id=created.id, artifacts_uri=kept.uri.removesuffix("/request.json"))
+
+    @activity.defn(name="watch_interaction")
+    async def watch_interaction(self, watched: WatchInteraction) -> Sighting:
+        """Look once; return what was seen if the turn has ended, else ask to be run again later.
+
+        Every attempt is one look, so this may be repeated at will. What it saw is kept in the heartbeat
+        details, where the next attempt, the Temporal UI and ``describe`` find it.
+
+        Raises:
+            ApplicationError: type ``StillRunning``, retried after the delay it carries, or
+                ``InteractionLost`` once the API has not known the interaction for the grace period.
+        """
+        before = _last_sighting()
+        # The server's clock, as is the time of acceptance: pacing and grace compare like with like.
+        now = activity.info().current_attempt_scheduled_time
+        retry_after_s: float | None = None
+        try:
+            interaction = await self._client.get(watched.interaction_id)
+        except InteractionsError as error:
+            seen = _after_failed_look(before, error, now=now)
+            retry_after_s = error.retry_after_s
+        else:
+            seen = sighting_of(interaction, looks=before.looks + 1).model_copy(update={"seen_at": now})
+            if seen.has_ended:
+                log.info("interaction.ended", interaction_id=watched.interaction_id, looks=seen.looks)
+                return seen
+        activity.heartbeat(seen)
+        if seen.missing_since is not None and now - seen.missing_since >= MISSING_GRACE:
+            raise failures.lost(watched.interaction_id)
+        raise failures.still_running(
+            seen.problem or seen.status or "running",
+            next_look_s=next_look_s(
+                watched.pacing or self._pacing,
+                elapsed_s=(now - watched.accepted_at).total_seconds(),
+                failures=seen.failures,
+                retry_after_s=retry_after_s,
+            ),
+        )
+
+    @activity.defn(name="settle_interaction")
+    async def settle_interaction(self, settling: SettleInteraction) -> Settled:
+        """Fetch the finished interaction, store its files and return the small result.
+
+        May be repeated: reading costs nothing, and files are written whole under the same names.
+
+        Raises:
+            ApplicationError: type ``NotSettled``, to be tried again, or ``InteractionLost``.
+        """
+        async with heartbeating():
+            try:
+                interaction = await self._client.get(settling.interaction_id)
+            except InteractionsError as error:
+                if error.status_code == HTTPStatus.NOT_FOUND and activity.info().attempt >= _SETTLE_LOST_AFTER:
+                    raise failures.lost(settling.interaction_id) from error
+                raise failures.not_settled(
+                    failures.describe(error), code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s
+                ) from error
+            try:
+                settled = await settle(
+                    interaction,
+                    settling,
+                    store=self._store,
+                    prices=self._prices,
+                    attempt=activity.info().attempt,
+                )
+            except ArtifactsError as error:
+                raise failures.not_settled(
+                    f"the report exists but cannot be stored: {error}", code=RunErrorCode.ARTIFACT_STORE
+                ) from error
+        log.info(
+            "interaction.settled",
+            interaction_id=settling.interaction_id,
+            outcome=settled.outcome.value,
+            artifacts=len(settled.artifacts),
+            total_tokens=settled.usage.total_tokens,
+            cost_usd=settled.cost_usd,
+        )
+        return settled
+
+    @activity.defn(name="cancel_interaction")
+    async def cancel_interaction(self, cancelled: CancelInteraction) -> CancelReport:
+        """Ask the API to stop, and look whether it has.
+
+        May be repeated. The answer to the cancel itself decides nothing, since cancels have answered 404
+        for running interactions; only a look tells.
+
+        Raises:
+            ApplicationError: type ``NotCancelled``: it still runs, or could not be looked at; try again.
+        """
+        answer = "the API took the cancel"
+        try:
+            await self._client.cancel(cancelled.interaction_id)
+        except InteractionsError as error:
+            answer = f"the API answered the cancel with {failures.describe(error)}"
+        try:
+            interaction = await self._client.get(cancelled.interaction_id)
+        except InteractionsError as error:
+            raise _not_cancelled(f"{answer}; the look after it: {failures.describe(error)}") from error
+        if interaction.standing is Standing.RUNNING:
+            raise _not_cancelled(f"{answer}; the interaction is still {interaction.status!r}")
+        log.info("interaction.stopped", interaction_id=cancelled.interaction_id, status=interaction.status)
+        return _cancel_report(interaction)
+
+
+def _cancel_report(interaction: Interaction) -> CancelReport:
+    was_cancelled = interaction.status == Status.CANCELLED
+    return CancelReport(
+        was_confirmed=was_cancelled,
+        had_ended=not was_cancelled,
+        detail="the API confirmed it" if was_cancelled else "it had finished before the cancel reached it",
+        sighting=sighting_of(interaction, looks=1),
+    )
+
+
+def _not_cancelled(reason: str) -> ApplicationError:
+    return ApplicationError(reason[:MAX_ERROR_CHARS], type=ActivityErrorType.NOT_CANCELLED)
+
+
+def _last_sighting() -> Sighting:
+    details = activity.info().heartbeat_details
+    return Sighting.model_validate(details[0]) if details else Sighting()
+
+
+def _after_failed_look(before: Sighting, error: InteractionsError, *, now: datetime) -> Sighting:
+    """Return ``before`` with the failure noted. Whatever it was, the interaction may well be running."""
+    # Only a 404 counts towards losing it: a 403 also comes from a key that someone can mend while the
+    # interaction runs on.
+    is_missing = error.status_code == HTTPStatus.NOT_FOUND
+    return before.model_copy(
+        update={
+            "looks": before.looks + 1,
+            "failures": before.failures + 1,
+            "problem": failures.describe(error),
+            "missing_since": (before.missing_since or now) if is_missing else None,
+        }
+    )

@@ -1,0 +1,56 @@
+"""How long each activity may take, and why; shared by the workflow that sets them and the worker that drains."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.common import RetryPolicy
+
+CALL_TIMEOUT: Final = timedelta(seconds=60)
+"""One API call as a whole. A background create and a look answer within a second or two; a finished report
+with its images is a few megabytes. Waiting longer only delays saying that the outcome is unknown."""
+
+SUBMIT_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=60)
+"""``submit_interaction``: the call, and up to 70 MB of attachments to read first."""
+
+ONCE: Final = RetryPolicy(maximum_attempts=1)
+"""For the submission: the API has no idempotency key, so only the workflow may decide to send again."""
+
+LOOK_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=15)
+"""One attempt of ``watch_interaction``: one call, and a little for a busy worker."""
+
+LOOK_RETRY: Final = RetryPolicy(
+    # Only for a look that broke in a way the activity did not foresee, or whose worker vanished; a
+    # foreseen one carries its own delay. No bound on attempts: each is one look, and the run's deadline ends it.
+    initial_interval=timedelta(seconds=5),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=60),
+)
+
+MISSING_GRACE: Final = timedelta(minutes=2)
+"""How long the API may not know an interaction before it counts as lost. Right after a create, and now and
+then later, a GET answers 403 or 404 for a while (googleapis/js-genai#1389, python-genai#2985)."""
+
+SETTLE_TIMEOUT: Final = timedelta(minutes=10)
+"""One attempt of ``settle_interaction``: one call, rendering, and writing up to 100 MB to a slow store."""
+
+SETTLE_BUDGET: Final = timedelta(hours=1)
+"""All attempts of it. The report is paid for, so a store that is full or away is waited for; an hour is
+enough for a person to make room, and a run must end some time. The API keeps the interaction meanwhile."""
+
+SETTLE_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
+)
+
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
+"""After this long without a beat a worker counts as gone, and settling starts again elsewhere."""
+
+CANCEL_TIMEOUT: Final = 2 * CALL_TIMEOUT + timedelta(seconds=15)
+"""One attempt of ``cancel_interaction``: two calls."""
+
+CANCEL_BUDGET: Final = timedelta(minutes=5)
+"""All attempts of it. A cancel takes effect within seconds; the API's cancel has also been broken for days
+(googleapis/python-genai#1971), and a person who cancels should be told rather than kept waiting."""
+
+CANCEL_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+)

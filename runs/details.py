@@ -1,0 +1,103 @@
+"""A run's current details: the Markdown that the Temporal UI shows on its page."""
+
+import html
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from runs.messages import AgentRunStatus, RunError, Settled
+from runs.phase import Phase
+from runs.text import clean_text, first_line
+
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+
+_WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
+    Phase.REQUESTED: "Being submitted to the API.",
+    Phase.RUNNING: "The API is working on it. The pending activity's heartbeat shows what the last look saw.",
+    Phase.SETTLING: "Finished at the API; fetching the result and storing its files.",
+    Phase.CANCELLING: "Asking the API to stop.",
+    Phase.COMPLETED: "Done.",
+    Phase.INCOMPLETE: "Ended early; what there is has been stored.",
+    Phase.FAILED: "Failed.",
+    Phase.CANCELLED: "Cancelled.",
+    Phase.TIMED_OUT: "Stopped at its deadline.",
+}
+
+
+def render_details(
+    status: AgentRunStatus,
+    *,
+    question: str,
+    now: datetime,
+    settled: Settled | None = None,
+    error: RunError | None = None,
+) -> str:
+    """Return what a person should know about a run, as Markdown.
+
+    Text that people, models or servers wrote is escaped: it can neither format nor link.
+    """
+    lines = [
+        f"### {status.phase.value.replace('_', ' ').capitalize()}",
+        _escape(question),
+        "",
+        _WHAT_IS_GOING_ON[status.phase],
+        "",
+        f"- **Agent:** {_escape(status.agent)}",
+        f"- **Requested:** {_clock(status.requested_at)}, {_duration(now - status.requested_at)} before this was written",
+    ]
+    if not status.phase.is_end:
+        lines.append(f"- **Deadline:** {_clock(status.deadline_at)}")
+    if status.interaction_id:
+        lines.append(f"- **Interaction:** {_escape(status.interaction_id)}")
+    if status.problem:
+        lines.append(f"- **Waiting out:** {_escape(status.problem)}")
+    if status.next_submission_at:
+        lines.append(f"- **Next submission:** {_clock(status.next_submission_at)}")
+    lines += _findings(status, settled)
+    if error:
+        lines.append(f"- **Error:** {_escape(error.message)} ({error.code.value})")
+    lines += _files(status, settled)
+    return "\n".join(lines)
+
+
+def _findings(status: AgentRunStatus, settled: Settled | None) -> list[str]:
+    if settled:
+        counts, usage = settled.counts, settled.usage
+        lines = [
+            f"- **Found:** {counts.searches} searches, {counts.pages} pages read, "
+            f"{counts.sources} sources, {counts.text_bytes:,} bytes of text, {counts.images} images"
+        ]
+        if usage.total_tokens is not None:
+            cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
+            lines.append(f"- **Used:** {usage.total_tokens:,} tokens{cost}")
+        return lines + [f"- **Note:** {_escape(note)}" for note in settled.notes]
+    seen = status.sighting
+    if seen is None:
+        return []
+    lines = [f"- **Seen:** {seen.steps} steps, {seen.searches} searches, {seen.pages} pages read"]
+    if seen.latest_thought:
+        lines.append(f"- **Latest thought:** {_escape(first_line(seen.latest_thought, max_chars=200))}")
+    return lines
+
+
+def _files(status: AgentRunStatus, settled: Settled | None) -> list[str]:
+    if settled and settled.artifacts:
+        return ["- **Files:**", *(f"  - {_escape(ref.uri)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts)]
+    if status.artifacts_uri and not status.phase.is_end:
+        return [f"- **The report will be in:** {_escape(status.artifacts_uri)}"]
+    return []
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _duration(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    return f"{hours}:{minutes:02}:{seconds % 60:02}"
+
+
+def _escape(text: str) -> str:
+    # HTML first: its entities hold no character that Markdown gives a meaning.
+    return _MARKDOWN.sub(r"\\\1", html.escape(clean_text(text), quote=False))
