@@ -1,0 +1,319 @@
+"""The client of the Interactions API: one call is one request.
+
+Nothing is retried here and no redirect is followed. A create has no idempotency key, so to repeat one may
+be to pay twice; when to try again is for whoever knows what the call was for.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+import httpx2 as httpx
+
+from interactions.config import ApiConfig
+from interactions.documents import parse_interaction, parse_object
+from interactions.errors import (
+    CallTimedOut,
+    InteractionsError,
+    InvalidCall,
+    MalformedResponse,
+    ResponseTooLarge,
+)
+from interactions.faults import LIBRARY_ERRORS, Redactor, from_library, from_status, read_problem
+from interactions.requests import CreateInteraction
+from interactions.responses import Interaction
+from interactions.stream import EventStream, JsonReply, SseReply
+
+_MAX_ID_CHARS: Final = 1024
+# An error body says one sentence; more is a page of HTML that nobody will read.
+_MAX_ERROR_BYTES: Final = 256 * 1024
+# Front ends drop idle connections after minutes; to drop them first avoids most lost races.
+_KEEPALIVE_S: Final = 45.0
+
+_JSON: Final = "application/json"
+_SSE: Final = "text/event-stream"
+
+
+class InteractionsClient:
+    """A pool of connections to the Interactions API. Make one per process and close it.
+
+    Safe to use from any number of tasks of one event loop.
+
+    Args:
+        config: Where the API is, who we are, and the bounds.
+        transport: What carries requests instead of the network, for tests.
+    """
+
+    def __init__(self, config: ApiConfig, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._config = config
+        self._root = f"{config.root_url}/interactions"
+        self._redactor = Redactor(config.credential.get_secret_value())
+        trust_env = not config.is_loopback
+        verify = httpx.create_ssl_context(trust_env=trust_env)
+        self._pool, self._submit_pool = (
+            httpx.AsyncClient(
+                headers={"user-agent": "longhaul", "accept": _JSON, **config.auth_headers()},
+                # Reading is bounded per call below, as a whole; what is bounded here is each phase
+                # before anything is sent, so that such a time-out is known to have sent nothing.
+                timeout=httpx.Timeout(None, connect=config.connect_timeout_s, pool=config.connect_timeout_s),
+                limits=httpx.Limits(
+                    max_connections=config.max_connections,
+                    max_keepalive_connections=keep,
+                    keepalive_expiry=_KEEPALIVE_S,
+                ),
+                follow_redirects=False,
+                trust_env=trust_env,
+                verify=verify,
+                transport=transport,
+            )
+            # A connection that the server closes just as a request leaves on it breaks that request,
+            # and nobody can say whether it ran. For a look that is one more look; for a create it is
+            # an unknown outcome that a person may have to resolve. So creates get fresh connections.
+            for keep in (config.max_connections, 0)
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._root!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+        await self._submit_pool.aclose()
+
+    async def create(self, request: CreateInteraction) -> Interaction:
+        """Start an interaction. Must not be repeated unless the error says that it cannot have run.
+
+        Returns:
+            The interaction as the service accepted it. ``id`` is empty if the service gave none.
+
+        Raises:
+            InteractionsError: See ``interactions.errors``; first ask ``may_have_run``.
+
+        Source:
+            https://ai.google.dev/api/interactions-api, read 2026-11-22.
+        """
+        status_code, body = await self._call(
+            "POST", self._root, content=request.to_body(stream=False), is_create=True
+        )
+        return self._interaction(status_code, body)
+
+    async def get(self, interaction_id: str) -> Interaction:
+        """Fetch an interaction as it stands now. Safe to repeat.
+
+        Raises:
+            ApiStatusError: The service answered with an error: 404 once it is deleted or expired, but
+                also, with 403, for moments after the create.
+            InteractionsError: See ``interactions.errors``.
+        """
+        status_code, body = await self._call("GET", self._url(interaction_id))
+        return self._interaction(status_code, body)
+
+    async def cancel(self, interaction_id: str) -> Interaction:
+        """Ask the service to stop an interaction. Safe to repeat; the truth is in a later :meth:`get`.
+
+        Returns:
+            The service's answer, which may be as good as empty and lag behind.
+
+        Raises:
+            InteractionsError: See ``interactions.errors``. Even 404 does not prove that nothing runs.
+        """
+        status_code, body = await self._call("POST", f"{self._url(interaction_id)}/cancel")
+        return self._interaction(status_code, body or b"{}", may_be_empty=True)
+
+    async def delete(self, interaction_id: str) -> None:
+        """Delete the record of an interaction. Does not stop it: cancel first. Safe to repeat.
+
+        Raises:
+            InteractionsError: See ``interactions.errors``; 404 when it is already gone.
+        """
+        status_code, body = await self._call("DELETE", self._url(interaction_id))
+        if body.strip():
+            # ``{}`` is promised. A web page with status 200 comes from something in between.
+            self._interaction(status_code, body, may_be_empty=True)
+
+    @contextlib.asynccontextmanager
+    async def stream_create(self, request: CreateInteraction) -> AsyncIterator[EventStream]:
+        """Start an interaction and follow it; the first event carries its id.
+
+        With ``background`` the run goes on when the stream is left. Must not be repeated, like
+        :meth:`create`.
+
+        Raises:
+            InteractionsError: On entering, as for :meth:`create`; while iterating, ``StreamBroken``.
+        """
+        content = request.to_body(stream=True)
+        async with self._open_stream("POST", self._root, content=content, is_create=True) as events:
+            yield events
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, interaction_id: str, *, last_event_id: str | None = None
+    ) -> AsyncIterator[EventStream]:
+        """Follow an interaction: from its start, or from after the event ``last_event_id``.
+
+        Raises:
+            InteractionsError: On entering, as for :meth:`get`; while iterating, ``StreamBroken``.
+        """
+        url = f"{self._url(interaction_id)}?stream=true"
+        if last_event_id is not None:
+            url += f"&last_event_id={_quoted(last_event_id, 'last_event_id')}"
+        async with self._open_stream("GET", url) as events:
+            yield events
+
+    def _url(self, interaction_id: str) -> str:
+        return f"{self._root}/{_quoted(interaction_id, 'interaction_id')}"
+
+    def _request(
+        self, method: str, url: str, *, content: bytes | None, accept: str, read_timeout_s: float | None
+    ) -> httpx.Request:
+        connect_timeout_s = self._config.connect_timeout_s
+        return self._pool.build_request(
+            method,
+            url,
+            content=content,
+            headers={"accept": accept} | ({"content-type": _JSON} if content is not None else {}),
+            timeout=httpx.Timeout(
+                None, connect=connect_timeout_s, pool=connect_timeout_s, read=read_timeout_s
+            ),
+        )
+
+    async def _call(
+        self, method: str, url: str, *, content: bytes | None = None, is_create: bool = False
+    ) -> tuple[int, bytes]:
+        """Send one request and return the status and body of a 2xx answer."""
+        pool = self._submit_pool if is_create else self._pool
+        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
+        response: httpx.Response | None = None
+        body = b""
+        fault: InteractionsError | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                request = self._request(method, url, content=content, accept=_JSON, read_timeout_s=None)
+                response = await pool.send(request, stream=True)
+                try:
+                    body = await self._read(response)
+                finally:
+                    await response.aclose()
+        except LIBRARY_ERRORS as error:
+            fault = self._fault(error, timeout_s)
+        # Raised outside the handler, so that no error drags the library's exceptions along.
+        if response is not None and not response.is_success:
+            # The status alone decides most, so it counts even when the body never came.
+            raise from_status(
+                response.status_code, response.headers, body if fault is None else b"", self._redactor
+            )
+        if fault is not None:
+            raise fault
+        assert response is not None  # noqa: S101 - neither fault nor answer cannot be; for the type checker
+        return response.status_code, body
+
+    @contextlib.asynccontextmanager
+    async def _open_stream(
+        self, method: str, url: str, *, content: bytes | None = None, is_create: bool = False
+    ) -> AsyncIterator[EventStream]:
+        pool = self._submit_pool if is_create else self._pool
+        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
+        response: httpx.Response | None = None
+        body = b""
+        fault: InteractionsError | None = None
+        is_stream = False
+        try:
+            try:
+                # The answer must begin in time like any other; then each read has its own time-out.
+                async with asyncio.timeout(timeout_s):
+                    request = self._request(
+                        method,
+                        url,
+                        content=content,
+                        accept=_SSE,
+                        read_timeout_s=self._config.stream_idle_timeout_s,
+                    )
+                    response = await pool.send(request, stream=True)
+                    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                    is_stream = response.is_success and media_type == _SSE
+                    if not is_stream:
+                        body = await self._read(response)
+            except LIBRARY_ERRORS as error:
+                fault = self._fault(error, timeout_s)
+            if response is not None and not response.is_success:
+                raise from_status(
+                    response.status_code, response.headers, body if fault is None else b"", self._redactor
+                )
+            if fault is not None:
+                raise fault
+            assert response is not None  # noqa: S101 - as in _call
+            if is_stream:
+                reply: SseReply | JsonReply = SseReply(response, self._config.max_event_bytes, self._redactor)
+            else:
+                # A server that ignores ``stream`` still accepted the create, and this has its id.
+                reply = JsonReply(self._interaction(response.status_code, body))
+            yield EventStream(reply)
+        finally:
+            if response is not None:
+                # Leaving early drops the connection; whatever goes wrong with that concerns nobody.
+                with contextlib.suppress(*LIBRARY_ERRORS):
+                    await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Return the decoded body, reading no more of it than is allowed."""
+        limit = self._config.max_body_bytes if response.is_success else _MAX_ERROR_BYTES
+        parts: list[bytes] = []
+        size = 0
+        # Counted after decompression, so that a small body cannot unfold into a huge one.
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                if not response.is_success:
+                    break
+                raise ResponseTooLarge(
+                    f"the body is larger than {limit} bytes", status_code=response.status_code
+                )
+        return self._redactor.body(b"".join(parts))
+
+    def _fault(self, error: Exception, timeout_s: float) -> InteractionsError:
+        if isinstance(error, TimeoutError):
+            return CallTimedOut(f"no whole answer within {timeout_s:g} s")
+        return from_library(error, self._redactor)
+
+    def _interaction(self, status_code: int, body: bytes, *, may_be_empty: bool = False) -> Interaction:
+        try:
+            document = parse_object(body)
+        except ValueError:
+            document = None
+        if document is None:
+            what = "a body that is no JSON object" if body else "an empty body"
+            raise MalformedResponse(f"HTTP {status_code} with {what}", status_code=status_code)
+        if not may_be_empty and "id" not in document and "status" not in document:
+            problem = read_problem(body, self._redactor)
+            what = "an error" if problem is None else f"an error: {problem.message}"
+            raise MalformedResponse(
+                f"HTTP {status_code} with {what} instead of an interaction",
+                status_code=status_code,
+                code=None if problem is None else problem.code,
+            )
+        return parse_interaction(document, body)
+
+
+def _quoted(value: str, what: str) -> str:
+    """Return ``value`` fit for one segment of a URL.
+
+    Raises:
+        InvalidCall: It can be no id of the service, or would change where the request goes.
+    """
+    if not 0 < len(value) <= _MAX_ID_CHARS or not value.isascii() or not value.isprintable() or " " in value:
+        raise InvalidCall(f"{what} must be 1 to {_MAX_ID_CHARS} printable ASCII characters without spaces")
+    if value in (".", ".."):
+        raise InvalidCall(f"{what} must not be {value!r}")
+    return quote(value, safe="")

@@ -1,0 +1,201 @@
+"""From what the HTTP library raises, and from what the service answers, to our errors.
+
+Source:
+    https://ai.google.dev/gemini-api/docs/api-errors, read 2026-11-22, for the codes and the body; the other
+    two body forms come from gateways in front of the service and are seen in issue reports.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NamedTuple
+
+import httpx2 as httpx
+from pydantic_core import from_json
+
+from interactions.errors import (
+    ApiStatusError,
+    CallTimedOut,
+    ConnectFailed,
+    ExchangeBroken,
+    InteractionsError,
+    InvalidCall,
+)
+
+LIBRARY_ERRORS: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+    # Sockets and TLS, should the library let one through unwrapped.
+    OSError,
+)
+"""Everything that may come out of the HTTP library. ``TimeoutError`` is among them, as an ``OSError``."""
+
+# Raised before the first byte of the request leaves.
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# The request is impossible, so the library refused to send it.
+_NOT_SENDABLE: Final = (
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.RequestNotRead,
+)
+
+# The service has certainly looked at the request and refused it; sending it again changes nothing.
+_REJECTED: Final = frozenset({400, 401, 402, 403, 404, 409, 416, 422, 501})
+_TOO_MANY_REQUESTS: Final = 429
+_UNAVAILABLE: Final = 503
+# Other statuses after which the same request may succeed. Redirects and other 4xx will not change.
+_PASSING: Final = frozenset({408, 425, 429, 499})
+_FIRST_SERVER_ERROR: Final = 500
+
+# Long enough for what a person needs to see, short enough for Temporal's failure and every log line.
+MAX_MESSAGE_CHARS: Final = 500
+_MAX_CODE_CHARS: Final = 100
+# Daily quotas reset at midnight, so no honest hint is longer; a longer one must not park a run for good.
+_MAX_RETRY_AFTER_S: Final = 24 * 3600.0
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
+
+
+class Redactor:
+    """Blots one secret out of whatever comes back, because services echo what they do not like."""
+
+    # Shorter "keys" are stand-ins such as "local", which are no secret but are words in reports.
+    _MIN_CHARS: Final = 12
+    _BLOT: Final = "[redacted]"
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret if len(secret) >= self._MIN_CHARS else None
+        self._secret_bytes = None if self._secret is None else self._secret.encode()
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without the secret."""
+        return text if self._secret is None else text.replace(self._secret, self._BLOT)
+
+    def body(self, body: bytes) -> bytes:
+        """Return ``body`` without the secret."""
+        return body if self._secret_bytes is None else body.replace(self._secret_bytes, self._BLOT.encode())
+
+
+def tidy(text: str, limit: int = MAX_MESSAGE_CHARS) -> str:
+    """Return ``text`` on one line, without control characters, in at most ``limit`` characters."""
+    # Cut before cleaning as well: a body of megabytes needs no cleaning past what is shown.
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def from_library(error: Exception, redactor: Redactor) -> InteractionsError:
+    """Return our error for what the HTTP library raised."""
+    detail = tidy(redactor.text(str(error)))
+    message = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+    if isinstance(error, _NOT_SENT):
+        return ConnectFailed(message)
+    if isinstance(error, _NOT_SENDABLE):
+        return InvalidCall(message)
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return CallTimedOut(message)
+    return ExchangeBroken(message)
+
+
+class ApiProblemBody(NamedTuple):
+    """What an error body says."""
+
+    code: str | None
+    message: str
+    status_code: int | None
+
+
+def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
+    """Return what an error body says, or None when it is none of the API's three forms.
+
+    The forms: ``{"error": {"code": "not_found", "message": …}}``, the older ``{"error": {"code": 404,
+    "message": …, "status": "NOT_FOUND"}}``, and either of them as the only item of an array.
+    """
+    try:
+        document: Any = from_json(body)
+    except ValueError:
+        return None
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    problem = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(problem, dict):
+        return None
+    code, message, status = problem.get("code"), problem.get("message"), problem.get("status")
+    if not isinstance(code, int | str) or isinstance(code, bool) or not isinstance(message, str):
+        return None
+    word = status.lower() if isinstance(status, str) else code if isinstance(code, str) else None
+    return ApiProblemBody(
+        code=None if word is None else tidy(redactor.text(word), _MAX_CODE_CHARS),
+        message=tidy(redactor.text(message)),
+        status_code=code if isinstance(code, int) else None,
+    )
+
+
+def from_status(
+    status_code: int, headers: Mapping[str, str], body: bytes, redactor: Redactor
+) -> ApiStatusError:
+    """Return our error for an answer other than 2xx. ``body`` may be empty, cut or anything at all."""
+    problem = read_problem(body, redactor)
+    if status_code == _UNAVAILABLE:
+        # From the service itself this is a refusal; from a gateway in front of it, it may come after the
+        # service has accepted. Only the service writes the API's error body.
+        may_have_run = problem is None
+    else:
+        may_have_run = status_code not in _REJECTED and status_code != _TOO_MANY_REQUESTS
+    is_transient = status_code not in _REJECTED and (
+        status_code in _PASSING or status_code >= _FIRST_SERVER_ERROR
+    )
+    parts = [f"HTTP {status_code}"]
+    if problem is not None:
+        parts += [part for part in (problem.code, problem.message) if part]
+    else:
+        parts.append("without an API error body" if body else "with an empty body")
+    return ApiStatusError(
+        tidy(": ".join(parts)),
+        may_have_run=may_have_run,
+        is_transient=is_transient,
+        status_code=status_code,
+        code=None if problem is None else problem.code,
+        retry_after_s=retry_after_s(headers),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds the service asks to wait: 0 to one day, or None when it does not say."""
+    wait_s = _number(headers.get("retry-after-ms"))
+    if wait_s is not None:
+        wait_s /= 1000
+    else:
+        hint = headers.get("retry-after")
+        wait_s = _number(hint)
+        if wait_s is None and hint is not None:
+            wait_s = _seconds_until(hint, headers.get("date"))
+    return None if wait_s is None else min(max(wait_s, 0.0), _MAX_RETRY_AFTER_S)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _seconds_until(date: str, now: str | None) -> float | None:
+    # Counted on the service's own clock where it tells the time, because ours may be wrong.
+    until = _date(date)
+    if until is None:
+        return None
+    return (until - ((_date(now) if now else None) or datetime.now(UTC))).total_seconds()
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
