@@ -49,6 +49,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from runs.pacing import resubmit_after_s
     from runs.phase import Event, Phase, advance
+    from runs.places import artifacts_prefix
     from runs.text import first_line
     from workflows import search_attributes
     from workflows.failures import Failure, failure_of
@@ -80,8 +81,7 @@ class AgentRunWorkflow:
         self._request = request
         self._phase = Phase.REQUESTED
         self._question = first_line(request.input, max_chars=120)
-        # The run id keeps a second run under a used workflow id from writing over the first one's files.
-        self._artifacts_prefix = f"{info.workflow_id}/{info.run_id}"
+        self._artifacts_prefix = artifacts_prefix(workflow_id=info.workflow_id, run_id=info.run_id)
         self._requested_at = info.start_time
         self._deadline_at = info.start_time + timedelta(seconds=request.deadline_s)
         self._accepted_at: datetime | None = None

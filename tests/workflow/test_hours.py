@@ -1,0 +1,102 @@
+"""Runs that take hours, on a real server that skips time."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from runs.errors import ActivityErrorType, RunErrorCode, WorkflowErrorType
+from runs.messages import AgentRunResult, CancelReport, Sighting
+from runs.pacing import Pacing
+from runs.phase import Phase
+from tests.dev_server import temporal_cli
+from tests.workflow.conftest import REQUEST, FakeApi, running_worker, start
+from workflows import search_attributes
+
+_KEYS = [
+    search_attributes.PHASE,
+    search_attributes.AGENT,
+    search_attributes.INTERACTION_ID,
+    search_attributes.TENANT,
+    search_attributes.LABELS,
+    search_attributes.TOKENS,
+    search_attributes.COST_USD,
+]
+
+
+@pytest.fixture
+async def skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """A server whose clock, for each run by itself, jumps to whatever it waits for next."""
+    async with await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=temporal_cli(),
+        data_converter=pydantic_data_converter,
+        search_attributes=_KEYS,
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "frontend.WorkflowTimeSkippingEnabled=true",
+            "--dynamic-config-value",
+            'history.timerProcessorMaxTimeShift="20ms"',
+        ],
+    ) as environment:
+        yield environment
+
+
+async def test_twenty_minutes_at_default_pacing(skipping: WorkflowEnvironment, api: FakeApi) -> None:
+    """A 20-minute research is looked at some hundred times and leaves at most 30 events of its own."""
+    api.pacing = Pacing()
+    api.looks_until_end = 128
+    async with running_worker(skipping.client, api) as task_queue:
+        handle = await start(skipping.client, task_queue)
+        result = await handle.result()
+    timings = result.timings
+    assert timings.ended_at
+    assert timings.accepted_at
+    assert 19 * 60 < (timings.ended_at - timings.accepted_at).total_seconds() < 21 * 60
+    history = await handle.fetch_history()
+    own = [event for event in history.events if not event.HasField("workflow_execution_time_skipping_transitioned_event_attributes")]
+    assert len(own) <= 30
+
+
+async def test_a_zombie_is_stopped_at_the_deadline(skipping: WorkflowEnvironment, api: FakeApi) -> None:
+    """An interaction that never ends is cancelled at the deadline and reported with what is known."""
+    api.pacing = Pacing(poll_min_s=300, poll_max_s=300)
+    api.looks_until_end = 1_000_000
+    api.cancel_report = CancelReport(was_confirmed=True, sighting=Sighting(status="cancelled", searches=7))
+    async with running_worker(skipping.client, api) as task_queue:
+        handle = await start(skipping.client, task_queue)
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == WorkflowErrorType.RUN_TIMED_OUT
+    result = AgentRunResult.model_validate(cause.details[0])
+    assert (result.phase, result.counts.searches) == (Phase.TIMED_OUT, 7)
+    assert result.error
+    assert result.error.code is RunErrorCode.DEADLINE
+    assert api.cancelled == ["v1_abc"]
+    closed_at = result.timings.closed_at
+    assert closed_at
+    assert (closed_at - result.timings.requested_at).total_seconds() == pytest.approx(REQUEST.deadline_s, abs=5)
+
+
+async def test_a_submission_refused_for_hours_ends_at_the_deadline(
+    skipping: WorkflowEnvironment, api: FakeApi
+) -> None:
+    """Refusals are waited out as long as the run may take, and then nothing was submitted."""
+    api.submissions = [
+        ApplicationError("429", type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True)
+        for _ in range(1000)
+    ]
+    async with running_worker(skipping.client, api) as task_queue:
+        handle = await start(skipping.client, task_queue)
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert "nothing was submitted" in cause.message
+    assert api.cancelled == []
+    # Backing off to five minutes: a dozen and a half tries in 75 minutes.
+    assert 10 < api.submitted < 25
