@@ -13,6 +13,7 @@ import yaml
 from activities.timeouts import SUBMIT_TIMEOUT
 from runs.search_attributes import SEARCH_ATTRIBUTES
 from settings import Settings
+from starter.dev_stack import _DYNAMIC_CONFIG, DevStackOptions, stack_environ
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = ROOT.joinpath("docker-compose.yml").read_text("utf-8")
@@ -49,6 +50,13 @@ def test_registers_every_search_attribute() -> None:
         part.removeprefix(flag) for part in SERVICES["temporal"]["command"] if part.startswith(flag)
     ]
     assert registered == [f"{name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
+
+
+def test_serves_as_the_development_stack_does() -> None:
+    """Temporal's server gets the settings that `longhaul dev` gives it."""
+    flag = "--dynamic-config-value="
+    given = [part.removeprefix(flag) for part in SERVICES["temporal"]["command"] if part.startswith(flag)]
+    assert given == [f"{key}={value}" for key, value in _DYNAMIC_CONFIG.items()]
 
 
 def test_runs_the_server_that_tests_run() -> None:
@@ -114,33 +122,55 @@ def test_keeps_runs_and_reports() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "address"),
-    [
-        ({}, "http://emulator:8089"),
-        ({"GEMINI_API_KEY": ""}, "http://emulator:8089"),
-        ({"GEMINI_API_KEY": "k"}, ""),
-        ({"GOOGLE_API_KEY": "k"}, ""),
-        ({"LONGHAUL_VERTEX_PROJECT": "p"}, ""),
-        ({"LONGHAUL_API_BASE_URL": "http://elsewhere"}, "http://elsewhere"),
-        ({"LONGHAUL_API_BASE_URL": "http://elsewhere", "GEMINI_API_KEY": "k"}, "http://elsewhere"),
-    ],
-)
-def test_goes_to_google_only_with_a_key(tmp_path: Path, given: dict[str, str], address: str) -> None:
-    """Without a key the worker talks to the emulator; with one, or an address, it goes where that says."""
-    stand_in = tmp_path / "longhaul"
-    stand_in.write_text('#!/bin/sh\nprintf "%s " "$LONGHAUL_API_BASE_URL" "$@"', "utf-8")
+def started_worker(scratch: Path, given: dict[str, str]) -> dict[str, str]:
+    """The environment in which the worker's container starts `longhaul worker`."""
+    stand_in = scratch / "longhaul"
+    stand_in.write_text('#!/bin/sh\n[ "$*" = worker ] && env', "utf-8")
     stand_in.chmod(0o755)
     worker = SERVICES["worker"]
     (script,) = worker["command"]
     started = subprocess.run(
         [*worker["entrypoint"], script.replace("$$", "$")],
-        env={"PATH": f"{tmp_path}:{os.defpath}", **given},
+        env={"PATH": f"{scratch}:{os.defpath}", **given},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert started.stdout == f"{address} worker "
+    return dict(line.split("=", 1) for line in started.stdout.splitlines())
+
+
+@pytest.mark.parametrize("given", [{}, {"GEMINI_API_KEY": ""}], ids=str)
+def test_uses_the_emulator_without_a_key(tmp_path: Path, given: dict[str, str]) -> None:
+    """With no API configured, the worker is set up for the emulator as `longhaul dev` sets it up."""
+    ours = started_worker(tmp_path, given)
+    theirs = stack_environ(DevStackOptions(home=tmp_path, environ={}))
+    for name in ("GEMINI_API_KEY", "LONGHAUL_POLL_MIN_S", "LONGHAUL_POLL_MAX_S"):
+        assert ours[name] == theirs[name]
+    assert ours["LONGHAUL_API_BASE_URL"] == "http://emulator:8089"
+    assert f"--time-scale={DevStackOptions.time_scale:g}" in SERVICES["emulator"]["command"]
+
+
+def test_paces_as_it_is_told(tmp_path: Path) -> None:
+    """A configured pace stays as it is; half a default beside it might contradict it."""
+    started = started_worker(tmp_path, {"LONGHAUL_POLL_MIN_S": "3"})
+    assert (started["LONGHAUL_POLL_MIN_S"], started.get("LONGHAUL_POLL_MAX_S")) == ("3", None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"GEMINI_API_KEY": "k"},
+        {"GOOGLE_API_KEY": "k"},
+        {"LONGHAUL_VERTEX_PROJECT": "p"},
+        {"LONGHAUL_API_BASE_URL": "http://elsewhere"},
+        {"LONGHAUL_API_BASE_URL": "http://elsewhere", "GEMINI_API_KEY": "k"},
+    ],
+    ids=str,
+)
+def test_uses_the_api_that_is_configured(tmp_path: Path, given: dict[str, str]) -> None:
+    """With a key, a project or an address, nothing is changed: the worker goes where the settings say."""
+    started = started_worker(tmp_path, given)
+    assert {name: value for name, value in started.items() if "API" in name or "LONGHAUL" in name} == given
 
 
 def test_sends_the_builder_only_what_the_wheel_needs() -> None:
@@ -151,7 +181,9 @@ def test_sends_the_builder_only_what_the_wheel_needs() -> None:
     targets = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"][
         "targets"
     ]
-    assert allowed == {*targets["wheel"]["only-include"], "pyproject.toml", "README.md", "requirements"}
+    modules = {path for path in targets["wheel"]["only-include"] if path.endswith(".py")}
+    packages = {*targets["wheel"]["only-include"]} - modules
+    assert allowed == {*packages, "*.py", "pyproject.toml", "README.md", "requirements"}
 
 
 @pytest.mark.parametrize("command", [("docker", "compose"), ("docker-compose",)], ids=" ".join)
