@@ -39,7 +39,7 @@ def shown(unshown: str) -> str:
 def clean_text(text: str) -> str:
     """Return ``text`` without terminal escapes, control characters and bidi overrides.
 
-    Line ends become ``\\n``; tabs stay; lone surrogates become U+FFFD, so the result always encodes.
+    Line ends become newlines; tabs stay; lone surrogates become U+FFFD, so the result always encodes.
     """
     return UNSHOWN.sub(lambda match: shown(match[0]), text)
 

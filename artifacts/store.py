@@ -1,0 +1,196 @@
+"""Where runs leave their files: a local folder, or a bucket."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Protocol, Self
+from urllib.parse import unquote, urlsplit
+
+from artifacts.bucket import Bucket
+from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, InvalidKey, StoreUnavailable
+from artifacts.folder import Folder
+from artifacts.keys import check_key, key_of, to_uri
+from runs.limits import MAX_URI_CHARS
+from runs.messages import ArtifactRef
+
+MAX_READ_BYTES: Final = 100 * 1024 * 1024
+"""The longest file `ArtifactStore.get` returns unless told otherwise; the API takes no longer request."""
+
+_BUCKET_SCHEMES: Final = frozenset({"s3", "gs", "az"})
+
+
+class _Backend(Protocol):
+    base_uri: str
+
+    async def write(self, key: str, content: bytes, *, media_type: str) -> None: ...
+    async def create(self, key: str, content: bytes) -> bool: ...
+    async def read(self, key: str, *, max_bytes: int) -> bytes: ...
+    async def exists(self, key: str) -> bool: ...
+    async def delete(self, key: str) -> None: ...
+    async def list(self, prefix: str) -> tuple[str, ...]: ...
+    async def prepare(self) -> None: ...
+
+
+class ArtifactStore:
+    """Files by key, such as ``my-run/0190f3/report.md``.
+
+    Every write is whole and durable when it returns, and nothing half is ever seen under a key. All
+    methods raise only `ArtifactsError`, and all but `put_if_absent` may be repeated.
+    """
+
+    def __init__(self, backend: _Backend) -> None:
+        self._backend = backend
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Return the store at ``url``, without touching it; see `check`.
+
+        Args:
+            url: A folder (a path, or ``file:///…``), ``s3://bucket/prefix``, ``gs://…``,
+                ``az://container/prefix``, or ``memory://`` for a new store that ends with the process.
+                Credentials come from the environment, never from the address.
+
+        Raises:
+            StoreUnavailable: The address cannot be one of a store. Final.
+        """
+        scheme, separator, rest = url.partition("://")
+        if not separator:
+            return cls(Folder(_absolute(url)))
+        scheme = scheme.lower()
+        if scheme == "file":
+            return cls(Folder(_absolute(_path_in(rest))))
+        if scheme == "memory":
+            if rest.strip("/"):
+                raise StoreUnavailable("artifact store memory://: the address has no path", is_final=True)
+            return cls(Bucket("memory://"))
+        if scheme not in _BUCKET_SCHEMES:
+            raise StoreUnavailable(
+                "the artifact store's address is neither a folder nor file://, s3://, gs://, az:// or memory://",
+                is_final=True,
+            )
+        parts = urlsplit(url)
+        if "@" in parts.netloc or parts.query or parts.fragment or not parts.netloc:
+            # The address is shown in results, errors and the Temporal UI.
+            raise StoreUnavailable(
+                f"the artifact store's address has to be {scheme}://bucket/prefix and nothing more; "
+                "credentials belong in the environment",
+                is_final=True,
+            )
+        return cls(Bucket(f"{scheme}://{parts.netloc}{parts.path}"))
+
+    @property
+    def base_uri(self) -> str:
+        """The store's own address, without a slash at the end. Holds no secret."""
+        return self._backend.base_uri
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_uri!r})"
+
+    async def put(self, key: str, content: bytes, media_type: str) -> ArtifactRef:
+        """Store ``content`` under ``key``, over whatever is there, and return a reference to it.
+
+        Raises:
+            InvalidKey: ``key`` is not safe.
+            StoreUnavailable: It was not stored, as far as is known.
+        """
+        uri = to_uri(self.base_uri, check_key(key))
+        if len(uri) > MAX_URI_CHARS:
+            raise InvalidKey(f"the address of an artifact would have {len(uri)} characters")
+        await self._backend.write(key, content, media_type=media_type)
+        return ArtifactRef(
+            name=key.rpartition("/")[2],
+            uri=uri,
+            media_type=media_type,
+            size_bytes=len(content),
+            sha256=await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest()),
+        )
+
+    async def put_if_absent(self, key: str, content: bytes) -> bool:
+        """Store ``content`` unless the key is taken; return whether it was stored.
+
+        Of several callers at once, exactly one is told True. There is no update of an existing file on
+        condition: a folder could not do that across machines.
+
+        Raises:
+            InvalidKey: ``key`` is not safe.
+            StoreUnavailable: Not known whether it was stored.
+        """
+        return await self._backend.create(check_key(key), content)
+
+    async def get(self, key_or_uri: str, *, max_bytes: int = MAX_READ_BYTES) -> bytes:
+        """Return the content of one file of this store.
+
+        Raises:
+            InvalidKey: Neither a key nor an address in this store.
+            ArtifactNotFound: There is no such file.
+            ArtifactTooLarge: The file is longer than ``max_bytes``; nothing was read.
+            StoreUnavailable: The store could not be read.
+        """
+        return await self._backend.read(key_of(self.base_uri, key_or_uri), max_bytes=max_bytes)
+
+    async def exists(self, key_or_uri: str) -> bool:
+        """Return whether this store has the file."""
+        return await self._backend.exists(key_of(self.base_uri, key_or_uri))
+
+    async def delete(self, key_or_uri: str) -> None:
+        """Delete one file. One that is not there is as good as deleted."""
+        await self._backend.delete(key_of(self.base_uri, key_or_uri))
+
+    async def list(self, prefix: str = "") -> tuple[str, ...]:
+        """Return the keys of all files in the folder ``prefix`` and below, sorted; of all without one."""
+        return await self._backend.list(check_key(prefix.rstrip("/")) if prefix else "")
+
+    def path_of(self, ref: ArtifactRef) -> Path | None:
+        """Return where ``ref`` is on this machine's disk, or None if this store keeps it elsewhere."""
+        if not isinstance(self._backend, Folder):
+            return None
+        try:
+            return self._backend.path_of(key_of(self.base_uri, ref.uri))
+        except InvalidKey:
+            return None
+
+    async def check(self) -> None:
+        """Prove that the store can be written, read and deleted from.
+
+        Raises:
+            StoreUnavailable: It cannot, and why.
+        """
+        key = f"check-{secrets.token_hex(8)}"
+        content = secrets.token_bytes(16)
+        await self._backend.prepare()
+        try:
+            is_created = await self._backend.create(key, content)
+            await self._backend.write(key, content, media_type="application/octet-stream")
+            read = await self._backend.read(key, max_bytes=len(content))
+        except (ArtifactNotFound, ArtifactTooLarge):
+            read = b""
+        finally:
+            await self._backend.delete(key)
+        if not is_created or read != content:
+            raise StoreUnavailable(
+                f"artifact store {self.base_uri}: does not return what was written", is_final=True
+            )
+
+
+def _absolute(path: str) -> Path:
+    if not path or "\0" in path:
+        raise StoreUnavailable("the artifact store's address is empty or has a NUL in it", is_final=True)
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError:
+        # There is no such user.
+        raise StoreUnavailable("the artifact store's address names an unknown user", is_final=True) from None
+    # Not resolve(): links are followed when used, and the address stays as it was given.
+    return Path(os.path.normpath(expanded.absolute()))
+
+
+def _path_in(rest: str) -> str:
+    """Return the path in a file URL's ``rest``, which begins after the two slashes."""
+    path = rest.removeprefix("localhost")
+    if not path.startswith("/"):
+        raise StoreUnavailable(
+            "the artifact store's address has to be file:///an/absolute/path", is_final=True
+        )
+    return unquote(path)
