@@ -14,7 +14,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 
 _TAIL_LINES: Final = 40
 """Enough of a child's last words for a traceback."""
@@ -67,12 +67,21 @@ class ChildProcess:
         tail: The last lines it printed.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, *, name: str, show: ShowLine) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        output: asyncio.StreamReader,
+        transport: asyncio.ReadTransport,
+        *,
+        name: str,
+        show: ShowLine,
+    ) -> None:
         self.name: Final = name
         self.pid: Final = process.pid
         self.tail: Final[deque[str]] = deque(maxlen=_TAIL_LINES)
         self._process = process
-        self._output = cast("asyncio.StreamReader", process.stdout)  # `start` asked for a pipe
+        self._output = output
+        self._transport = transport
         self._show = show
         self._ended = asyncio.create_task(self._read_and_reap())
 
@@ -81,16 +90,28 @@ class ChildProcess:
         cls, argv: Sequence[str], *, name: str, environ: Mapping[str, str], show: ShowLine
     ) -> "ChildProcess":
         """Start the program ``argv[0]``, an absolute path, with exactly the environment ``environ``."""
-        process = await asyncio.create_subprocess_exec(
-            *tied(argv),
-            env=dict(environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=_MAX_LINE_BYTES,
+        # A pipe of our own: asyncio's Process.wait() would wait for the end of its pipes, too, which
+        # whatever the program left behind may hold open.
+        reading, writing = os.pipe()
+        output = asyncio.StreamReader(limit=_MAX_LINE_BYTES)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(reading, "rb")
         )
-        return cls(process, name=name, show=show)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *tied(argv),
+                env=dict(environ),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+            )
+        except BaseException:
+            transport.close()
+            raise
+        finally:
+            os.close(writing)
+        return cls(process, output, transport, name=name, show=show)
 
     @property
     def is_running(self) -> bool:
@@ -125,13 +146,14 @@ class ChildProcess:
         reading = asyncio.create_task(self._read())
         try:
             code = await self._process.wait()
-            # What it started itself ends with it; this also closes the pipe that is being read.
+            # What it started itself ends with it, and with that the pipe.
             self.kill()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reading, _DRAIN_S)
             return code
         finally:
             reading.cancel()
+            self._transport.close()
 
     async def _read(self) -> None:
         while True:
