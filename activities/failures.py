@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from artifacts.errors import ArtifactsError
+from artifacts.errors import ArtifactsError, StoreUnavailable
 from interactions.errors import InteractionsError
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_ERROR_CHARS
@@ -31,8 +31,13 @@ def submission_failure(error: InteractionsError) -> ApplicationError:
 
 
 def store_failure_before_submission(error: ArtifactsError) -> ApplicationError:
-    """Classify an artifact store that fails before anything was sent."""
-    kind = ActivityErrorType.SUBMISSION_REJECTED if error.is_final else ActivityErrorType.SUBMISSION_REFUSED
+    """Classify an artifact store that fails before anything was sent.
+
+    Only a store that is away is waited for: one that is full or closed to us, or an attachment that is not
+    there, stays so until a person acts, and says so better by failing than by trying.
+    """
+    may_pass = isinstance(error, StoreUnavailable) and not error.is_final
+    kind = ActivityErrorType.SUBMISSION_REFUSED if may_pass else ActivityErrorType.SUBMISSION_REJECTED
     return ApplicationError(
         f"nothing was submitted: {error}"[:MAX_ERROR_CHARS],
         RunErrorCode.ARTIFACT_STORE.value,

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from typing import Final
 
-from artifacts.errors import ArtifactsError
+from artifacts.errors import InvalidMedia
 from artifacts.store import ArtifactStore
 from interactions import inputs
 from interactions.requests import AntigravityConfig, CreateInteraction, DeepResearchConfig
@@ -24,7 +24,7 @@ async def build_submission(request: AgentRunRequest, store: ArtifactStore) -> Cr
     """Return the create request for ``request``, with stored attachments inlined.
 
     Raises:
-        ArtifactsError: An attachment cannot be read from the store.
+        ArtifactsError: An attachment cannot be read from the store, or is not what it says.
     """
     contents: tuple[inputs.Content, ...] = (inputs.Text(text=request.input),)
     for attachment in request.attachments:
@@ -63,9 +63,7 @@ async def _contents_of(attachment: Attachment, store: ArtifactStore) -> tuple[in
         try:
             return (inputs.Text(text=f"{attachment.name}:\n\n{stored.decode()}"),)
         except UnicodeDecodeError:
-            raise ArtifactsError(
-                f"attachment {attachment.name!r} is not UTF-8 text", is_final=True
-            ) from None
+            raise InvalidMedia(f"attachment {attachment.name!r} is not UTF-8 text") from None
     # Base64 of 50 MB takes long enough to make other activities miss a heartbeat.
     encoded = await asyncio.to_thread(lambda: base64.b64encode(stored).decode())
     return (media(data=encoded, mime_type=attachment.media_type),)

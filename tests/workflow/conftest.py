@@ -36,6 +36,8 @@ from runs.pacing import Pacing, next_look_s
 from tests.dev_server import DevServer
 from workflows.agent_run import AgentRunWorkflow
 
+Handle = WorkflowHandle[AgentRunWorkflow, AgentRunResult]
+
 REQUEST = AgentRunRequest(
     agent="deep-research-preview-04-2026", input="Why is tea astringent?\nIn depth.", labels=("tea",), tenant="t"
 )
@@ -154,9 +156,7 @@ async def running_worker(client: Client, api: FakeApi, *, max_cached_workflows: 
         yield task_queue
 
 
-async def start(
-    client: Client, task_queue: str, request: AgentRunRequest = REQUEST
-) -> WorkflowHandle[AgentRunWorkflow, AgentRunResult]:
+async def start(client: Client, task_queue: str, request: AgentRunRequest = REQUEST) -> Handle:
     """Start a run under an id of its own."""
     return await client.start_workflow(
         AgentRunWorkflow.run, request, id=f"run-{uuid.uuid4()}", task_queue=task_queue

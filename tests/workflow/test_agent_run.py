@@ -23,10 +23,8 @@ from runs.messages import (
 from runs.pacing import Pacing
 from runs.phase import Phase
 from runs.search_attributes import SEARCH_ATTRIBUTES
-from tests.workflow.conftest import REPORT, REQUEST, FakeApi, running_worker, start
+from tests.workflow.conftest import REPORT, REQUEST, FakeApi, Handle, running_worker, start
 from workflows.agent_run import AgentRunWorkflow
-
-Handle = WorkflowHandle[AgentRunWorkflow, AgentRunResult]
 
 _NEVER = 1_000_000
 """Looks that no test takes."""

@@ -1,0 +1,97 @@
+"""Record the histories that `test_replay` keeps: ``python -m tests.replay.record NAME…``.
+
+Each scenario runs on a real server with directed activities, and its history is written as JSON beside
+this file. A recorded history is never overwritten: runs of that shape may be in flight somewhere, so a
+changed workflow has to replay the old one, and gets a scenario of its own.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+
+from runs.errors import ActivityErrorType
+from runs.messages import CancelReport, Outcome, Settled
+from tests.dev_server import running_dev_server
+from tests.workflow.conftest import FakeApi, Handle, running_worker, start
+
+HISTORIES: Final = Path(__file__).with_name("histories")
+
+Scenario = Callable[[Handle, FakeApi], Awaitable[None]]
+
+_NEVER: Final = 1_000_000
+
+
+async def _let_run(_handle: Handle, _api: FakeApi) -> None:
+    """Do nothing: the run ends by itself."""
+
+
+async def _notify(handle: Handle, api: FakeApi) -> None:
+    await api.looked.wait()
+    await handle.signal("notified")
+
+
+async def _cancel(handle: Handle, api: FakeApi) -> None:
+    await api.looked.wait()
+    await handle.cancel()
+
+
+def _refused() -> ApplicationError:
+    return ApplicationError("429", 0.01, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True)
+
+
+def _failing(kind: ActivityErrorType) -> ApplicationError:
+    return ApplicationError("as the API said", type=kind, non_retryable=True)
+
+
+SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
+    "completed": (FakeApi, _let_run),
+    "notified": (lambda: FakeApi(looks_until_end=5), _notify),
+    "refused_then_completed": (lambda: FakeApi(submissions=[_refused(), _refused()]), _let_run),
+    "rejected": (
+        lambda: FakeApi(submissions=[_failing(ActivityErrorType.SUBMISSION_REJECTED)]),
+        _let_run,
+    ),
+    "lost": (lambda: FakeApi(look_error=_failing(ActivityErrorType.INTERACTION_LOST)), _let_run),
+    "incomplete": (lambda: FakeApi(settled=Settled(outcome=Outcome.INCOMPLETE)), _let_run),
+    "not_settled": (lambda: FakeApi(settle_error=_failing(ActivityErrorType.NOT_SETTLED)), _let_run),
+    "cancelled": (lambda: FakeApi(looks_until_end=_NEVER), _cancel),
+    "cancelled_too_late": (
+        lambda: FakeApi(
+            looks_until_end=_NEVER, cancel_report=CancelReport(was_confirmed=False, had_ended=True)
+        ),
+        _cancel,
+    ),
+}
+
+
+async def record(client: Client, name: str) -> None:
+    """Run one scenario and write its history."""
+    make_api, steer = SCENARIOS[name]
+    api = make_api()
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue)
+        await steer(handle, api)
+        try:
+            await handle.result()
+        except WorkflowFailureError as ended:
+            print(f"{name}: ended with {ended.cause!r}")  # noqa: T201 - a script talks to who runs it
+        # ``x``: fails rather than overwrites.
+        with (HISTORIES / f"{name}.json").open("x") as file:
+            file.write((await handle.fetch_history()).to_json() + "\n")
+
+
+async def _main(names: list[str]) -> None:
+    with running_dev_server() as server:
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        for name in names:
+            await record(client, name)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:]))

@@ -1,0 +1,126 @@
+from datetime import timedelta
+
+import httpx2 as httpx
+import pytest
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.timeouts import MISSING_GRACE
+from runs.errors import ActivityErrorType
+from runs.messages import Sighting, WatchInteraction
+from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
+
+_WATCHED = WatchInteraction(interaction_id="v1_abc", accepted_at=ACCEPTED_AT)
+
+_STEPS = [
+    {"type": "user_input", "content": [{"type": "text", "text": "Why?"}]},
+    {"type": "thought", "summary": [{"type": "text", "text": "Reading\x1b[31m first"}]},
+    {"type": "google_search_call", "id": "1", "arguments": {"queries": ["a", "b"]}},
+    {"type": "url_context_call", "id": "2", "arguments": {"urls": ["https://example.org"]}},
+    {"type": "tool_call", "id": "3"},
+]
+
+
+async def _looks_again(setup: Setup) -> ApplicationError:
+    with pytest.raises(ApplicationError) as caught:
+        await setup.environment.run(setup.activities().watch_interaction, _WATCHED)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation"],
+)
+async def test_a_turn_that_is_over_ends_the_watching(setup: Setup, status: str) -> None:
+    """Every status after which the interaction does not move again is an end."""
+    setup.answers(interaction(status))
+    seen = await setup.environment.run(setup.activities().watch_interaction, _WATCHED)
+    assert (seen.has_ended, seen.status, seen.looks) == (True, status, 1)
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued", "pondering", ""])
+async def test_anything_else_is_looked_at_again(setup: Setup, status: str) -> None:
+    """Queued, and words nobody knows yet, are not ends; looking again is no alarm."""
+    setup.answers(interaction(status))
+    again = await _looks_again(setup)
+    assert again.type == ActivityErrorType.STILL_RUNNING
+    assert again.category is ApplicationErrorCategory.BENIGN
+    assert again.next_retry_delay == timedelta(seconds=5)
+
+
+async def test_the_last_sighting_is_in_the_heartbeat(setup: Setup) -> None:
+    """Steps, searches, pages, thought and tokens of the last look can be read by anyone."""
+    setup.answers(interaction("in_progress", steps=_STEPS, usage={"total_tokens": "12"}))
+    await _looks_again(setup)
+    (seen,) = setup.beats
+    assert seen == Sighting(
+        status="in_progress",
+        seen_at=ACCEPTED_AT,
+        looks=1,
+        steps=4,
+        searches=2,
+        pages=1,
+        latest_thought="Reading first",
+        total_tokens=12,
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500),
+        httpx.Response(502, html="<h1>Bad gateway</h1>"),
+        httpx.Response(200, html="<h1>hello</h1>"),
+        httpx.Response(200),
+        httpx.Response(400, json={"error": {"code": "invalid_request", "message": "Multiple credentials"}}),
+        httpx.Response(401),
+        httpx.Response(403),
+        httpx.Response(429),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("refused"),
+    ],
+)
+async def test_a_failed_look_proves_nothing(setup: Setup, answer: httpx.Response | Exception) -> None:
+    """Whatever a look runs into, the interaction may be fine: what was seen is kept, and it is looked at again."""
+    setup.attempt(9, elapsed=timedelta(hours=1), last=Sighting(looks=8, steps=3, status="in_progress"))
+    setup.answers(answer)
+    assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
+    (seen,) = setup.beats
+    assert (seen.looks, seen.steps, seen.failures, seen.missing_since) == (9, 3, 1, None)
+    assert seen.problem
+
+
+async def test_failed_looks_back_off_and_a_good_one_forgives(setup: Setup) -> None:
+    """An API in trouble is left alone for longer, until it answers."""
+    setup.attempt(4, last=Sighting(looks=3, failures=1, problem="HTTP 500"))
+    setup.answers(httpx.Response(500))
+    assert (await _looks_again(setup)).next_retry_delay == timedelta(seconds=20)
+    setup.answers(interaction("in_progress"))
+    assert (await _looks_again(setup)).next_retry_delay == timedelta(seconds=5)
+    assert (setup.beats[-1].failures, setup.beats[-1].problem) == (0, None)
+
+
+async def test_a_look_waits_as_long_as_the_api_asks(setup: Setup) -> None:
+    """Retry-After on a look is honoured."""
+    setup.answers(httpx.Response(429, headers={"retry-after": "90"}))
+    assert (await _looks_again(setup)).next_retry_delay == timedelta(seconds=90)
+
+
+async def test_a_404_is_only_believed_after_the_grace_period(setup: Setup) -> None:
+    """Right after a create, and now and then later, a GET says 404; only minutes of it mean that it is lost."""
+    setup.answers(httpx.Response(404))
+    setup.attempt(1)
+    assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
+    setup.attempt(2, elapsed=MISSING_GRACE - timedelta(seconds=1), last=setup.beats[-1])
+    assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
+    setup.attempt(3, elapsed=MISSING_GRACE, last=setup.beats[-1])
+    gone = await _looks_again(setup)
+    assert (gone.type, gone.non_retryable) == (ActivityErrorType.INTERACTION_LOST, True)
+    assert "v1_abc" in gone.message
+
+
+async def test_an_interaction_that_comes_back_starts_a_new_grace_period(setup: Setup) -> None:
+    """Two hiccups far apart are not minutes of absence."""
+    setup.attempt(5, elapsed=timedelta(hours=1), last=Sighting(missing_since=ACCEPTED_AT))
+    setup.answers(interaction("in_progress"))
+    await _looks_again(setup)
+    assert setup.beats[-1].missing_since is None
