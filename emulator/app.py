@@ -1,0 +1,45 @@
+"""The ASGI application."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from emulator.admin import AdminEndpoints
+from emulator.endpoints import InteractionEndpoints
+from emulator.errors import ApiError, method_not_found
+from emulator.service import Emulator
+from emulator.wire import Droppable, error_reply
+
+PREFIXES = ("/v1", "/v1beta", "/v1beta1/projects/{project}/locations/{location}")
+
+
+def build_app(emulator: Emulator) -> ASGIApp:
+    """The application that serves ``emulator``."""
+    interactions = InteractionEndpoints(emulator)
+    resources = [
+        Route("/interactions", interactions.create, methods=["POST"]),
+        Route("/interactions/{interaction_id}", interactions.look, methods=["GET"]),
+        Route("/interactions/{interaction_id}", interactions.delete, methods=["DELETE"]),
+        Route("/interactions/{interaction_id}/cancel", interactions.cancel, methods=["POST"]),
+    ]
+    app = Starlette(
+        routes=[
+            Mount("/_emulator", routes=AdminEndpoints(emulator).routes()),
+            *(Mount(prefix, routes=resources) for prefix in PREFIXES),
+        ],
+        exception_handlers={ApiError: _api_error, HTTPException: _no_route},
+    )
+    return Droppable(app)
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - starlette's type of handler is wider than its call
+    return error_reply(error)
+
+
+async def _no_route(_: Request, __: Exception) -> Response:
+    # Wrong paths and wrong verbs look the same from outside, as they do at Google's front end.
+    return error_reply(method_not_found())

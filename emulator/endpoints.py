@@ -1,0 +1,208 @@
+"""The interactions endpoints: create, look, cancel, delete."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from emulator.board import ActiveFault
+from emulator.credentials import check_credentials
+from emulator.directives import Directive, parse_directive
+from emulator.errors import ApiError, GatewayError, invalid, method_not_found, too_many, unavailable
+from emulator.faults import REJECTIONS, Moment
+from emulator.records import Record
+from emulator.service import Emulator
+from emulator.sick import sick_reply
+from emulator.stream import StreamReply, find_event
+from emulator.validation import check_create
+from emulator.view import accepted, cancelled, resource
+from emulator.wire import DropReply, HangReply, digest_of, html_reply, json_reply, raw_reply
+
+MAX_BODY_BYTES: Final = 100 * 1024 * 1024
+"""The service's own bound on inline request data."""
+
+EARLY_S: Final = 60.0
+"""Emulated seconds for which an early fault refuses looks."""
+
+
+class InteractionEndpoints:
+    """Handlers over one emulator."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    async def create(self, request: Request) -> Response:
+        """``POST /interactions``."""
+        emulator = self._emulator
+        emulator.requests["create"] += 1
+        check_credentials(request)
+        raw = await request.body()
+        body = _decode(raw)
+        directive = parse_directive(body.get("input"))
+        submission = _submission_of(body, directive, raw)
+        emulator.count(submission, "creates")
+        fault = emulator.board.fire(Moment.CREATE, submission=submission, directive=directive)
+        if fault is not None and not fault.fault.accepted:
+            return _refusal(fault)
+        behaviour = check_create(
+            body, custom_agents=emulator.agents, is_vertex="project" in request.path_params
+        )
+        record = emulator.accept(body, directive=directive, submission=submission, behaviour=behaviour)
+        emulator.requests["create_accepted"] += 1
+        if fault is not None:
+            return _lost_reply(fault, accepted(record, emulator.clock))
+        if body.get("stream"):
+            return StreamReply(emulator, record)
+        if record.is_background:
+            return raw_reply(accepted(record, emulator.clock))
+        return await self._foreground(record)
+
+    async def _foreground(self, record: Record) -> Response:
+        emulator = self._emulator
+        timeline = emulator.timeline(record)
+        ends_s = record.created_s + timeline.duration_s
+        # Wakes up for a changed time scale and for the server's end.
+        while (wait_s := emulator.clock.wall_until(ends_s)) > 0 and not emulator.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(emulator.stopping.wait(), min(wait_s, 1.0))
+        now_s = max(emulator.clock.now_s(), ends_s)
+        return raw_reply(resource(record, timeline, emulator.clock, now_s=now_s, with_input=False))
+
+    async def look(self, request: Request) -> Response:
+        """``GET /interactions/{id}``, plain or streaming."""
+        emulator = self._emulator
+        wants_stream = _flag(request, "stream")
+        emulator.requests["stream" if wants_stream else "look"] += 1
+        check_credentials(request)
+        if request.query_params.get("fields", "*") != "*" or "x-goog-fieldmask" in request.headers:
+            raise invalid("Field masks are not supported.")
+        record = emulator.find(request.path_params["interaction_id"])
+        emulator.count(record.submission, "looks")
+        fault = self._look_fault(record)
+        if fault is not None:
+            return sick_reply(fault, emulator, record, wants_stream=wants_stream)
+        last_event_id = request.query_params.get("last_event_id", request.query_params.get("lastEventId"))
+        if not wants_stream:
+            if last_event_id is not None:
+                raise invalid("'last_event_id' requires stream=true.")
+            timeline = emulator.timeline(record)
+            return raw_reply(resource(record, timeline, emulator.clock, now_s=emulator.clock.now_s()))
+        if last_event_id is not None and not find_event(emulator, record, last_event_id):
+            raise invalid(f"Unknown event {last_event_id!r}.")
+        return StreamReply(emulator, record, after=last_event_id)
+
+    def _look_fault(self, record: Record) -> ActiveFault | None:
+        is_young = self._emulator.clock.now_s() < record.created_s + EARLY_S
+        # An explicit number of looks goes before the first minute.
+        unless = (
+            frozenset()
+            if is_young or record.directive.times
+            else frozenset({"get-403-early", "get-404-early"})
+        )
+        return self._emulator.board.fire(
+            Moment.LOOK, submission=record.submission, directive=record.directive, unless=unless
+        )
+
+    async def cancel(self, request: Request) -> Response:
+        """``POST /interactions/{id}/cancel``."""
+        emulator = self._emulator
+        emulator.requests["cancel"] += 1
+        check_credentials(request)
+        record = emulator.find(request.path_params["interaction_id"])
+        emulator.count(record.submission, "cancels")
+        fault = emulator.board.fire(Moment.CANCEL, submission=record.submission, directive=record.directive)
+        if fault is None:
+            emulator.cancel(record)
+            return raw_reply(cancelled(record, emulator.clock))
+        if fault.fault.name == "cancel-404":
+            raise method_not_found()
+        if fault.fault.name == "cancel-500":
+            raise unavailable("500")
+        return raw_reply(accepted(record, emulator.clock))
+
+    async def delete(self, request: Request) -> Response:
+        """``DELETE /interactions/{id}``."""
+        emulator = self._emulator
+        emulator.requests["delete"] += 1
+        check_credentials(request)
+        record = emulator.find(request.path_params["interaction_id"])
+        emulator.count(record.submission, "deletes")
+        if emulator.board.fire(Moment.DELETE, submission=record.submission, directive=record.directive):
+            raise ApiError(501, code="unimplemented", message="Delete is not implemented.")
+        emulator.delete(record)
+        return json_reply({})
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_BODY_BYTES:
+        raise invalid("Request payload size exceeds the limit.")
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        raise invalid("Invalid JSON payload received.") from None
+    if not isinstance(body, dict):
+        raise invalid("Request body must be a JSON object.")
+    return body
+
+
+def _submission_of(body: dict[str, Any], directive: Directive, raw: bytes) -> str:
+    if directive.submission is not None:
+        return directive.submission
+    match body.get("webhook_config"):
+        case {"user_metadata": {"submission": str(submission)}}:
+            return submission
+        case _:
+            return digest_of(raw)
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query_params.get(name, "false").lower()
+    if value not in {"true", "false"}:
+        raise invalid(f"Invalid value {value!r} at '{name}': expected a boolean.")
+    return value == "true"
+
+
+def _refusal(active: ActiveFault) -> Response:
+    """The answer of a create fault that creates nothing."""
+    name = active.fault.name
+    gateway = GatewayError(503, code="UNAVAILABLE", message="The service is currently unavailable.")
+    match name:
+        case "429":
+            raise too_many(active.directive.retry_after_s)
+        case "408":
+            raise ApiError(408, code="request_timeout", message="The request timed out.")
+        case "502-html":
+            return html_reply(502)
+        case "refused-drop":
+            return DropReply()
+        case "hang-before":
+            return HangReply()
+        case "rpc-error":
+            raise gateway
+        case "array-error":
+            return json_reply([gateway.body()], status=503)
+        case _ if name in REJECTIONS:
+            code, message = REJECTIONS[name]
+            raise ApiError(int(name), code=code, message=message)
+        case _:
+            raise unavailable(name.partition("-")[0])
+
+
+def _lost_reply(active: ActiveFault, reply: bytes) -> Response:
+    """What arrives instead of the reply to a create that was accepted."""
+    match active.fault.name:
+        case "accepted-then-dropped":
+            return DropReply()
+        case "hang-after":
+            return HangReply()
+        case "html":
+            return html_reply(200)
+        case "empty-body":
+            return Response(b"")
+        case "cut-body":
+            return DropReply(reply[: len(reply) // 2])
+        case name:
+            raise unavailable(name.partition("-")[0])

@@ -1,0 +1,179 @@
+"""The emulator as an object: what it remembers, and the rules for changing it."""
+
+import asyncio
+import secrets
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import Any
+
+from emulator.board import FaultBoard
+from emulator.clock import Anchor, Clock
+from emulator.directives import Directive
+from emulator.errors import failed_precondition, invalid, not_found
+from emulator.records import MAX_TURN_CHARS, MAX_TURNS, Behaviour, Record, Turn
+from emulator.script import Timelines
+from emulator.state import StateFile
+from emulator.timeline import Timeline, text_of
+from emulator.view import is_expired, is_over, status_at
+from emulator.wire import base64url
+
+
+class Emulator:
+    """Everything one emulator process knows.
+
+    Args:
+        state: Where it is kept.
+        time_scale: Emulated seconds per wall second.
+    """
+
+    def __init__(self, state: StateFile, *, time_scale: float) -> None:
+        self.state = state
+        kept = state.load("clock").get("anchors", [])
+        self.clock = Clock(time_scale, anchors=[Anchor(**each) for each in kept])
+        self.keep_clock()
+        self.board = FaultBoard(state)
+        self.timelines = Timelines()
+        self.records = {key: Record.from_json(each) for key, each in state.load("interaction").items()}
+        self.agents: dict[str, dict[str, Any]] = state.load("agent")
+        self.requests: Counter[str] = Counter()
+        self.by_submission: dict[str, Counter[str]] = {}
+        self.stopping = asyncio.Event()
+        for record in self.records.values():
+            self.count(record.submission, "interactions")
+
+    def keep_clock(self) -> None:
+        """Save the clock, so that a restarted emulator knows how much time has passed."""
+        self.state.save("clock", "anchors", [asdict(each) for each in self.clock.anchors])
+
+    def count(self, submission: str, what: str) -> None:
+        """Count something for one submission."""
+        self.by_submission.setdefault(submission, Counter())[what] += 1
+
+    def reset(self) -> None:
+        """Forget every interaction, agent, fault and count."""
+        self.state.clear()
+        self.keep_clock()
+        self.board.clear()
+        self.timelines.clear()
+        self.records.clear()
+        self.agents.clear()
+        self.requests.clear()
+        self.by_submission.clear()
+
+    def find(self, interaction_id: str) -> Record:
+        """The interaction that a client names.
+
+        Raises:
+            ApiError: 404; it never was, was deleted, or has expired.
+        """
+        record = self.records.get(interaction_id)
+        if record is None or record.deleted or is_expired(record, self.timeline(record), self.clock.now_s()):
+            raise not_found(f"Interaction {interaction_id!r} not found.")
+        return record
+
+    def timeline(self, record: Record) -> Timeline:
+        """How the interaction goes."""
+        return self.timelines.of(record)
+
+    def turns_before(self, body: dict[str, Any]) -> tuple[Turn, ...]:
+        """The conversation that a create continues, oldest turn first.
+
+        Raises:
+            ApiError: 404, the previous interaction is unknown; 400, it is still running, or its function
+                calls are not answered by this create.
+        """
+        previous_id = body.get("previous_interaction_id")
+        if previous_id is None:
+            return ()
+        previous = self.find(previous_id)
+        timeline, now_s = self.timeline(previous), self.clock.now_s()
+        if not is_over(previous, timeline, now_s):
+            raise failed_precondition(
+                f"Previous interaction {previous_id!r} has status {status_at(previous, timeline, now_s)!r}."
+            )
+        steps = [] if previous.cancelled_s is not None else timeline.steps
+        calls = {each.step["id"]: each.step["name"] for each in steps if each.step["type"] == "function_call"}
+        _check_results(body.get("input"), calls)
+        turn = Turn(
+            interaction_id=previous_id,
+            behaviour=previous.behaviour,
+            user=previous.question[:MAX_TURN_CHARS],
+            model=text_of(steps)[:MAX_TURN_CHARS],
+            calls=calls,
+        )
+        return (*previous.turns, turn)[-MAX_TURNS:]
+
+    def accept(
+        self, body: dict[str, Any], *, directive: Directive, submission: str, behaviour: Behaviour
+    ) -> Record:
+        """Create an interaction from a valid request."""
+        turns = self.turns_before(body)
+        if directive.tool_rounds is None and turns:
+            parent = self.records.get(turns[-1].interaction_id)
+            directive = replace(directive, tool_rounds=parent.directive.tool_rounds if parent else None)
+        fates = self.board.choose_life(submission=submission, directive=directive)
+        for fate in fates:
+            directive = replace(
+                directive,
+                steps=directive.steps or fate.directive.steps,
+                result_bytes=directive.result_bytes or fate.directive.result_bytes,
+                expire_after_s=fate.directive.expire_after_s
+                if directive.expire_after_s is None
+                else directive.expire_after_s,
+            )
+        record = Record(
+            interaction_id=new_interaction_id(),
+            body=body,
+            behaviour=behaviour,
+            created_s=self.clock.now_s(),
+            submission=submission,
+            directive=directive,
+            life=frozenset(fate.fault.name for fate in fates),
+            turns=turns,
+        )
+        self.count(submission, "interactions")
+        if body.get("store", True):
+            self.records[record.interaction_id] = record
+            self.keep(record)
+        return record
+
+    def keep(self, record: Record) -> None:
+        """Save a record after a change; one that is not stored has nothing to save."""
+        if record.interaction_id in self.records:
+            self.state.save("interaction", record.interaction_id, record.to_json())
+
+    def cancel(self, record: Record) -> None:
+        """Stop a running background interaction; a second time changes nothing.
+
+        Raises:
+            ApiError: 400; it is not running, or not in the background.
+        """
+        if record.cancelled_s is not None:
+            return
+        if not record.is_background:
+            raise failed_precondition("Only background interactions can be cancelled.")
+        if is_over(record, self.timeline(record), self.clock.now_s()):
+            raise failed_precondition(f"Interaction {record.interaction_id!r} is not running.")
+        record.cancelled_s = self.clock.now_s()
+        self.keep(record)
+
+    def delete(self, record: Record) -> None:
+        """Remove the record; the run, if it still runs, goes on."""
+        record.deleted = True
+        self.keep(record)
+
+
+def new_interaction_id() -> str:
+    """An id of the form the live service gives out."""
+    return f"v1_{base64url(b'Chd' + secrets.token_bytes(24))}"
+
+
+def _check_results(value: Any, calls: dict[str, str]) -> None:
+    steps = value if isinstance(value, list) else []
+    given = [step["call_id"] for step in steps if step.get("type") == "function_result"]
+    for call_id in given:
+        if call_id not in calls:
+            raise invalid(f"Function result for unknown call {call_id!r}.")
+    missing = sorted(set(calls) - set(given))
+    if missing:
+        raise invalid(f"Missing function results for calls {missing}.")
