@@ -91,9 +91,14 @@ def dev(  # noqa: PLR0913 - one parameter per option is typer's way
             home=home,
         )
         asyncio.run(_serve(options, quiet=quiet))
-    except (DevStackError, SettingsError) as error:
+    except DevStackError as error:
+        for line in error.last_words if quiet else ():
+            typer.echo(f"  {line}", err=True)
         typer.echo(f"longhaul dev: {error}", err=True)
         raise typer.Exit(1) from None
+    except SettingsError as error:
+        typer.echo(f"longhaul dev: {error}", err=True)
+        raise typer.Exit(2) from None
 
 
 def dev_options(
@@ -168,7 +173,7 @@ async def _use(stack: DevStack, use: Callable[[DevStack], Awaitable[int]]) -> in
             futures: set[asyncio.Future[Any]] = {using, stack.failure}
             await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
             if stack.failure.done():
-                raise DevStackError(stack.failure.result())
+                raise stack.failure.result()
             return using.result()
         finally:
             using.cancel()

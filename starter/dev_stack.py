@@ -11,8 +11,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ import httpx2 as httpx
 
 from runs.pacing import Pacing
 from runs.search_attributes import SEARCH_ATTRIBUTES
+from starter.errors import StarterError
 from starter.processes import ChildProcess, ShowLine, free_ports, is_port_free
 
 HOST: Final = "127.0.0.1"
@@ -36,8 +38,9 @@ _LOOK_EVERY_S: Final = 0.05
 _CLI_TIMEOUT_S: Final = 10.0
 """The ``temporal`` command answers in 0.1 s; a server that only just starts may keep it waiting."""
 
-_WORKER_GRACE_S: Final = 75.0
-"""Longer than the worker gives a submission that is under way: killed there, its outcome would be unknown."""
+_WORKER_GRACE_S: Final = 130.0
+"""Longer than the worker gives a submission that is under way, 125 s: killed there, its outcome would be
+unknown. A worker that has none under way ends within a second."""
 
 _GRACE_S: Final = 10.0
 """For the emulator and the server, which take up to two seconds; and for a worker without a server."""
@@ -63,8 +66,18 @@ _PYTHON_M: Final = (sys.executable, "-P", "-m")
 """-P: a ``worker.py`` in the current folder is the user's, not ours."""
 
 
-class DevStackError(Exception):
-    """The stack cannot start or go on. The message is one line for people; a program's last words follow."""
+class DevStackError(StarterError):
+    """The stack cannot start or go on.
+
+    Attributes:
+        last_words: What the program at fault printed last, by line.
+    """
+
+    kind = "dev_stack"
+
+    def __init__(self, message: str, *, last_words: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.last_words = tuple(last_words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +123,13 @@ class DevStack:
     Attributes:
         options: What was asked for.
         environ: The environment in which a command uses this stack.
-        failure: Done, with one line that says why, once the stack cannot go on.
+        failure: Done, with the reason, once the stack cannot go on.
     """
 
     def __init__(self, options: DevStackOptions, *, show: ShowLine) -> None:
         self.options: Final = options
         self.environ: Final = stack_environ(options)
-        self.failure: Final[asyncio.Future[str]] = asyncio.get_running_loop().create_future()
+        self.failure: Final[asyncio.Future[DevStackError]] = asyncio.get_running_loop().create_future()
         self._show = show
         self._children: dict[str, ChildProcess] = {}
         self._keepers: list[asyncio.Task[None]] = []
@@ -167,10 +180,10 @@ class DevStack:
             raise errors.exceptions[0] from None
         # The worker refuses a server that lacks a search attribute, so it comes last.
         await self._start_worker()
-        self._keep("temporal", self._fail_without_server())
+        self._keep("temporal", self._fail_without_server)
         if self.options.emulate:
-            self._keep("emulator", self._restart("emulator", self._start_emulator))
-        self._keep("worker", self._restart("worker", self._start_worker))
+            self._keep("emulator", partial(self._restart, "emulator", self._start_emulator))
+        self._keep("worker", partial(self._restart, "worker", self._start_worker))
 
     async def _stop(self) -> None:
         for keeper in self._keepers:
@@ -227,7 +240,7 @@ class DevStack:
                     await asyncio.sleep(_LOOK_EVERY_S)
         except TimeoutError:
             message = f"{child.name} was not ready within {_READY_WITHIN_S:g} s"
-            raise DevStackError(_with_tail(message, child)) from None
+            raise DevStackError(message, last_words=child.tail) from None
 
     async def _has_search_attributes(self) -> bool:
         """Whether the server answers and knows all our attributes; registers those it lacks.
@@ -266,19 +279,19 @@ class DevStack:
                 await process.wait()
         return process.returncode == 0, output.decode(errors="replace")
 
-    def _keep(self, name: str, keeping: Awaitable[None]) -> None:
+    def _keep(self, name: str, keeping: Callable[[], Awaitable[None]]) -> None:
         async def keep() -> None:
             try:
-                await keeping
+                await keeping()
             except Exception as error:  # noqa: BLE001 - nobody awaits a keeper: its failure is the stack's
-                self._fail(f"{name}: {error}")
+                self._fail(DevStackError(f"{name} cannot be kept running: {error!r}"))
 
         self._keepers.append(asyncio.create_task(keep()))
 
     async def _fail_without_server(self) -> None:
         # Not started again: its memory was the truth, and a database that ends a server once does it twice.
         server = self._children["temporal"]
-        self._fail(str(_ended(server, await server.wait())))
+        self._fail(_ended(server, await server.wait()))
 
     async def _restart(self, name: str, start: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
@@ -295,13 +308,13 @@ class DevStack:
                     await start()
                 except DevStackError as error:
                     await self._children[name].stop(grace_s=_GRACE_S)
-                    self._show("longhaul", f"{str(error).splitlines()[0]}; trying again in {pause_s:g} s")
+                    self._show("longhaul", f"{error}; trying again in {pause_s:g} s")
                 else:
                     break
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, error: DevStackError) -> None:
         if not self.failure.done():
-            self.failure.set_result(reason)
+            self.failure.set_result(error)
 
 
 def stack_environ(options: DevStackOptions) -> dict[str, str]:
@@ -399,12 +412,8 @@ def _without(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:
 
 
 def _ended(child: ChildProcess, code: int) -> DevStackError:
-    return DevStackError(_with_tail(f"{child.name} ended by itself ({_say_code(code)})", child))
+    return DevStackError(f"{child.name} ended by itself ({_say_code(code)})", last_words=child.tail)
 
 
 def _say_code(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _with_tail(message: str, child: ChildProcess) -> str:
-    return "\n".join([message, *(f"  {child.name}: {line}" for line in child.tail)])
