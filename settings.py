@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -56,8 +57,8 @@ class Settings(BaseModel):
     @field_validator("api_base_url")
     @classmethod
     def _check_base_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
+        if url is not None and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+            raise ValueError("must be an http:// or https:// address")
         return url
 
     @field_validator("health_address")
@@ -81,7 +82,8 @@ class Settings(BaseModel):
     @property
     def is_paid(self) -> bool:
         """Whether submissions go to Google and may cost money."""
-        return self.vertex_project is not None or self.base_url.split("/")[2].endswith("googleapis.com")
+        host = urlsplit(self.base_url).hostname or ""
+        return self.vertex_project is not None or host.endswith(".googleapis.com")
 
     @property
     def pacing(self) -> Pacing:
@@ -114,14 +116,18 @@ class Settings(BaseModel):
         Raises:
             SettingsError: The file cannot be read or is no price table.
         """
-        builtin = tomllib.loads(resources.files("runs").joinpath("prices.toml").read_text("utf-8"))
+        builtin = PriceTable.model_validate(
+            tomllib.loads(resources.files("runs").joinpath("prices.toml").read_text("utf-8"))
+        )
         if self.prices_file is None:
-            return PriceTable.model_validate(builtin)
+            return builtin
         try:
-            own = tomllib.loads(self.prices_file.read_text("utf-8"))
-            return PriceTable.model_validate(
-                {"usd_per_million": {**builtin["usd_per_million"], **own.get("usd_per_million", {})}}
-            )
+            own = PriceTable.model_validate(tomllib.loads(self.prices_file.read_text("utf-8")))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise SettingsError(f"LONGHAUL_PRICES_FILE: {self.prices_file}: {reason}") from None
+            reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        else:
+            return PriceTable(usd_per_million=builtin.usd_per_million | own.usd_per_million)
+        raise SettingsError(f"LONGHAUL_PRICES_FILE: {self.prices_file}: {reason}")

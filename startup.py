@@ -1,0 +1,212 @@
+"""What a worker needs before it can serve; whatever is missing ends it with one line for a person."""
+
+import asyncio
+import contextlib
+import re
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from pydantic import SecretStr, ValidationError
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.timeouts import CALL_TIMEOUT
+from artifacts.errors import ArtifactsError
+from artifacts.store import ArtifactStore
+from health import loopback_address
+from interactions.config import ApiConfig, VertexTarget
+from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
+from settings import Settings
+from telemetry import LogLevel, temporal_runtime
+
+EXIT_MISCONFIGURED: Final = 2
+EXIT_NO_TEMPORAL: Final = 3
+
+_CONNECT_WITHIN_S: Final = 10.0
+"""A server that starts along with the worker is up within seconds; past that, whoever started the worker
+should hear of it, and a supervisor will start it again."""
+
+_CONNECT_AGAIN_AFTER_S: Final = 0.25
+
+_CHECK_TIMEOUT: Final = timedelta(seconds=10)
+"""One question to a server that has just answered."""
+
+_PLACEHOLDER_KEY: Final = "emulator"
+"""Sent where no key is configured and none is needed."""
+
+_VARIABLES: Final = {
+    "api_key": "GEMINI_API_KEY",
+    "base_url": "LONGHAUL_API_BASE_URL",
+    "project": "LONGHAUL_VERTEX_PROJECT",
+    "location": "LONGHAUL_VERTEX_LOCATION",
+    "token": "LONGHAUL_VERTEX_TOKEN",
+}
+"""The variable behind each field that may be refused."""
+
+log = structlog.get_logger()
+
+
+class StartupError(Exception):
+    """Why the worker cannot start, in one line for the person who starts it."""
+
+    def __init__(self, message: str, *, exit_code: int = EXIT_MISCONFIGURED) -> None:
+        super().__init__(message)
+        self.exit_code: Final = exit_code
+
+
+def connection() -> ClientConnectConfig:
+    """Return where Temporal is, from its own variables and TOML file.
+
+    Raises:
+        StartupError: They cannot be read.
+    """
+    try:
+        connection = ClientConfig.load_client_connect_config()
+    except Exception as error:  # noqa: BLE001 - whatever a TOML file or a variable can do to the loader
+        raise StartupError(f"Temporal's configuration (TEMPORAL_* or temporal.toml): {error}") from None
+    connection.setdefault("target_host", "localhost:7233")
+    return connection
+
+
+def api_config(settings: Settings) -> ApiConfig:
+    """Return how to reach the API.
+
+    Raises:
+        StartupError: There is no credential, or a value cannot be used.
+    """
+    try:
+        vertex = _vertex_target(settings)
+        return ApiConfig(
+            api_key=_api_key(settings) if vertex is None else None,
+            vertex=vertex,
+            base_url=settings.api_base_url,
+            # Vertex calls its beta v1beta1.
+            api_version="v1beta1" if vertex and settings.api_version == "v1beta" else settings.api_version,
+            call_timeout_s=CALL_TIMEOUT.total_seconds(),
+            create_timeout_s=CALL_TIMEOUT.total_seconds(),
+            # An activity that waited for a connection would use up its time for nothing.
+            max_connections=settings.max_activities,
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        variable = _VARIABLES.get(str(first["loc"][0]), "API settings")
+        raise StartupError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _api_key(settings: Settings) -> SecretStr:
+    if settings.api_key is not None:
+        return settings.api_key
+    if settings.is_paid:
+        raise StartupError("GEMINI_API_KEY: not set; set it, or point LONGHAUL_API_BASE_URL at an emulator")
+    return SecretStr(_PLACEHOLDER_KEY)
+
+
+def _vertex_target(settings: Settings) -> VertexTarget | None:
+    if settings.vertex_project is None:
+        return None
+    if settings.vertex_token is None:
+        raise StartupError("LONGHAUL_VERTEX_TOKEN: not set, and LONGHAUL_VERTEX_PROJECT needs it")
+    return VertexTarget(
+        project=settings.vertex_project, location=settings.vertex_location, token=settings.vertex_token
+    )
+
+
+async def open_store(settings: Settings) -> ArtifactStore:
+    """Return the artifact store, once it has been written to and read.
+
+    Raises:
+        StartupError: It cannot be used.
+    """
+    try:
+        store = ArtifactStore.open(settings.artifacts_url)
+        await store.check()
+    except ArtifactsError as error:
+        raise StartupError(f"LONGHAUL_ARTIFACTS_URL: {error}") from None
+    return store
+
+
+def runtime(level: LogLevel) -> tuple[Runtime, str]:
+    """Return the Temporal runtime, and where its core serves metrics.
+
+    Raises:
+        StartupError: No loopback port can be had.
+    """
+    for _ in range(3):  # another process may take the port before the core does
+        address = loopback_address()
+        with contextlib.suppress(ValueError):
+            return temporal_runtime(level=level, metrics_address=address), address
+    raise StartupError("no free port on 127.0.0.1 for Temporal's metrics")
+
+
+async def connect(connection: ClientConnectConfig, runtime: Runtime) -> Client:
+    """Return a client, waiting a little for a server that is about to be up.
+
+    Raises:
+        StartupError: No server answers.
+    """
+    address = connection.get("target_host", "")
+    deadline = asyncio.get_running_loop().time() + _CONNECT_WITHIN_S
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await Client.connect(
+                    **connection, data_converter=pydantic_data_converter, runtime=runtime
+                )
+        except ValueError as error:
+            raise StartupError(f"TEMPORAL_ADDRESS: {address}: {error}") from None
+        except (RuntimeError, TimeoutError) as error:
+            if asyncio.get_running_loop().time() + _CONNECT_AGAIN_AFTER_S < deadline:
+                await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)
+                continue
+            # The core's message wraps the reason in the names of its types.
+            reason = re.search(r'message: "([^"]+)"', str(error))
+            raise StartupError(
+                f"no Temporal server at {address} within {_CONNECT_WITHIN_S:g} s: "
+                f"{(reason and reason[1]) or str(error) or 'no answer'}; set TEMPORAL_ADDRESS, or start one",
+                exit_code=EXIT_NO_TEMPORAL,
+            ) from None
+
+
+async def check_namespace(client: Client) -> None:
+    """Make sure that runs can be started and found: a namespace, with our search attributes.
+
+    Raises:
+        StartupError: One of them is missing; the message says the command that creates it.
+    """
+    namespace = client.namespace
+    try:
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=namespace), timeout=_CHECK_TIMEOUT
+        )
+        registered = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=namespace), timeout=_CHECK_TIMEOUT
+        )
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise StartupError(
+                f"TEMPORAL_NAMESPACE: there is no namespace {namespace!r}; create it: "
+                f"temporal operator namespace create --namespace {namespace}"
+            ) from None
+        if error.status is RPCStatusCode.UNAUTHENTICATED:
+            raise StartupError(f"TEMPORAL_API_KEY: Temporal refused us: {error.message}") from None
+        # Some servers let a worker work but not ask. Then the first run tells.
+        log.warning("namespace.unchecked", namespace=namespace, error=error.message)
+        return
+    types = {
+        name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_").replace("_", "").lower()
+        for name, kind in registered.custom_attributes.items()
+    }
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in types]
+    if missing:
+        command = registration_command(names=missing, namespace=namespace)
+        raise StartupError(f"search attributes are missing: {', '.join(missing)}; create them: {command}")
+    for name, kind in SEARCH_ATTRIBUTES.items():
+        if types[name] != kind.lower():
+            raise StartupError(f"search attribute {name} is of type {types[name]}, but has to be {kind}")

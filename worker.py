@@ -1,0 +1,204 @@
+"""The worker: serves one Temporal task queue until it is told to stop.
+
+SIGTERM or SIGINT drains it: it takes no more work, lets submissions under way learn their outcome, and
+exits with 0. A second signal ends it at once. Configured by the environment; see .env.example.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final, NoReturn
+
+import structlog
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
+from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.envconfig import ClientConnectConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+import startup
+from activities.interaction_activities import InteractionActivities
+from activities.timeouts import SUBMIT_TIMEOUT
+from health import Health, listen, serving
+from interactions.client import InteractionsClient
+from settings import Settings, SettingsError
+from startup import StartupError
+from telemetry import configure_logging, redactor
+from workflows.registry import WORKFLOWS
+
+EXIT_CRASHED: Final = 1
+
+_DRAIN_MARGIN: Final = timedelta(seconds=5)
+"""For the outcome of a submission to reach Temporal."""
+
+log = structlog.get_logger()
+
+
+class _StopSignals:
+    """SIGTERM and SIGINT: the first asks for a drain, the second ends the process."""
+
+    def __init__(self) -> None:
+        self.requested: Final = asyncio.Event()
+        self.is_serving = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._receive, number)
+
+    def _receive(self, number: signal.Signals) -> None:
+        if not self.is_serving:
+            _exit(0)  # nothing has begun that could be drained
+        if self.requested.is_set():
+            log.warning("worker.aborted", signal=number.name)
+            _exit(128 + number)  # the shell's convention
+        log.info("worker.draining", signal=number.name)
+        self.requested.set()
+
+
+def build_worker(
+    client: Client,
+    *,
+    settings: Settings,
+    workflows: Sequence[type],
+    activities: Sequence[Callable[..., Any]],
+) -> Worker:
+    """Return a worker set up the way ours are; what it serves is the caller's.
+
+    Args:
+        client: Whose data converter is pydantic's.
+        settings: Of these, the task queue and how much is served at once.
+        workflows: Workflow classes.
+        activities: Activity functions, or bound methods.
+    """
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=workflows,
+        activities=activities,
+        workflow_runner=SandboxedWorkflowRunner(
+            # A module that slips into the sandbox unnamed is loaded anew for every run: slow, and its
+            # classes are not those of the rest of the process. Better an error on the first run of a test.
+            restrictions=SandboxRestrictions.default.with_import_notification_policy(
+                SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
+                | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+            )
+        ),
+        max_cached_workflows=settings.max_cached_workflows,
+        # An activity waits for the API nearly all its time, so many fit; a workflow task is milliseconds of
+        # Python under one lock, where more at once only wait for each other.
+        max_concurrent_activities=settings.max_activities,
+        max_concurrent_workflow_tasks=20,
+        # Pollers stay at the default of five each: a run asks for one task in 5 to 30 s, and five open
+        # requests carry hundreds a second, on every version of the server.
+        #
+        # How long a killed worker's runs wait for a task that only it would get; 10 s by default.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
+        # A cancel reaches an activity only with the answer to a heartbeat, and people watch sightings
+        # arrive; by default both may take 0.8 of the heartbeat time-out, up to a minute.
+        max_heartbeat_throttle_interval=timedelta(seconds=2),
+        default_heartbeat_throttle_interval=timedelta(seconds=2),
+        # Nothing is worse than to end a worker between sending a submission and learning its id.
+        graceful_shutdown_timeout=SUBMIT_TIMEOUT + _DRAIN_MARGIN,
+        # Names the release in the UI's list of workers; the default hashes every module, for 130 ms.
+        deployment_config=WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion("longhaul", version("longhaul")), use_worker_versioning=False
+        ),
+    )
+
+
+def main() -> NoReturn:
+    """Run the worker as a process of its own; never returns."""
+    argparse.ArgumentParser(prog="python -m worker", description=__doc__).parse_args()
+    redact: Callable[[str], str] = str
+    try:
+        settings = Settings.from_env(os.environ)
+        connection = startup.connection()
+        keys = (settings.api_key, settings.vertex_token)
+        secrets = [key.get_secret_value() for key in keys if key] + [str(connection.get("api_key", ""))]
+        redact = redactor(secrets)
+        configure_logging(level=settings.log_level, log_format=settings.log_format, secrets=secrets)
+        asyncio.run(_serve(settings, connection))
+    except SettingsError as error:
+        _fail(redact(str(error)), exit_code=startup.EXIT_MISCONFIGURED)
+    except StartupError as error:
+        _fail(redact(str(error)), exit_code=error.exit_code)
+    except Exception:
+        log.exception("worker.crashed")
+        _exit(EXIT_CRASHED)
+    _exit(0)
+
+
+async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
+    """Serve the task queue until a stop is requested.
+
+    Raises:
+        SettingsError: The prices cannot be read.
+        StartupError: Something else the worker needs is not there.
+    """
+    began_at = time.perf_counter()
+    stop = _StopSignals()
+    prices = settings.prices()
+    api = startup.api_config(settings)
+    try:
+        listener = listen(settings.health_address)
+    except OSError as error:
+        raise StartupError(
+            f"LONGHAUL_HEALTH_ADDRESS: cannot listen on {settings.health_address}: {error.strerror or error}"
+        ) from None
+    store = await startup.open_store(settings)
+    runtime, metrics_address = startup.runtime(settings.log_level)
+    client = await startup.connect(connection, runtime)
+    await startup.check_namespace(client)
+    health = Health(task_queue=settings.task_queue)
+    async with (
+        InteractionsClient(api) as interactions,
+        serving(
+            health,
+            listener=listener,
+            metrics_address=metrics_address,
+            probe=lambda: client.workflow_service.get_system_info(GetSystemInfoRequest()),
+        ),
+    ):
+        activities = InteractionActivities(interactions, store, prices=prices, pacing=settings.pacing)
+        async with build_worker(client, settings=settings, workflows=WORKFLOWS, activities=activities.all()):
+            stop.is_serving = True
+            host, port = listener.getsockname()[:2]
+            log.info(
+                "worker.started",
+                task_queue=settings.task_queue,
+                namespace=client.namespace,
+                temporal=client.service_client.config.target_host,
+                api=api.root_url,
+                artifacts=settings.artifacts_url,
+                health=f"http://{host}:{port}/healthz",
+                version=version("longhaul"),
+                startup_ms=round((time.perf_counter() - began_at) * 1000),
+            )
+            await stop.requested.wait()
+            health.drain()
+    log.info("worker.stopped")
+
+
+def _fail(message: str, *, exit_code: int) -> NoReturn:
+    print(f"longhaul worker: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - for a person
+    _exit(exit_code)
+
+
+def _exit(exit_code: int) -> NoReturn:
+    # Temporal's core has threads that crash an interpreter which is taking itself down, in one of seven
+    # exits (temporalio/sdk-python#300); so it is not given the time.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)
+
+
+if __name__ == "__main__":
+    main()
