@@ -23,15 +23,14 @@ from interactions.errors import (
     ResponseTooLarge,
 )
 from interactions.faults import LIBRARY_ERRORS, Redactor, from_library, from_status, read_problem
+from interactions.pool import Connections
 from interactions.requests import CreateInteraction
 from interactions.responses import Interaction
-from interactions.stream import EventStream, JsonReply, SseReply
+from interactions.stream import EventStream, JsonReply, Reply, SseReply
 
 _MAX_ID_CHARS: Final = 1024
 # An error body says one sentence; more is a page of HTML that nobody will read.
 _MAX_ERROR_BYTES: Final = 256 * 1024
-# Front ends drop idle connections after minutes; to drop them first avoids most lost races.
-_KEEPALIVE_S: Final = 45.0
 
 _JSON: Final = "application/json"
 _SSE: Final = "text/event-stream"
@@ -51,29 +50,7 @@ class InteractionsClient:
         self._config = config
         self._root = f"{config.root_url}/interactions"
         self._redactor = Redactor(config.credential.get_secret_value())
-        trust_env = not config.is_loopback
-        verify = httpx.create_ssl_context(trust_env=trust_env)
-        self._pool, self._submit_pool = (
-            httpx.AsyncClient(
-                headers={"user-agent": "longhaul", "accept": _JSON, **config.auth_headers()},
-                # Reading is bounded per call below, as a whole; what is bounded here is each phase
-                # before anything is sent, so that such a time-out is known to have sent nothing.
-                timeout=httpx.Timeout(None, connect=config.connect_timeout_s, pool=config.connect_timeout_s),
-                limits=httpx.Limits(
-                    max_connections=config.max_connections,
-                    max_keepalive_connections=keep,
-                    keepalive_expiry=_KEEPALIVE_S,
-                ),
-                follow_redirects=False,
-                trust_env=trust_env,
-                verify=verify,
-                transport=transport,
-            )
-            # A connection that the server closes just as a request leaves on it breaks that request,
-            # and nobody can say whether it ran. For a look that is one more look; for a create it is
-            # an unknown outcome that a person may have to resolve. So creates get fresh connections.
-            for keep in (config.max_connections, 0)
-        )
+        self._connections = Connections(config, transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._root!r})"
@@ -88,8 +65,7 @@ class InteractionsClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._pool.aclose()
-        await self._submit_pool.aclose()
+        await self._connections.aclose()
 
     async def create(self, request: CreateInteraction) -> Interaction:
         """Start an interaction. Must not be repeated unless the error says that it cannot have run.
@@ -153,7 +129,7 @@ class InteractionsClient:
             InteractionsError: On entering, as for :meth:`create`; while iterating, ``StreamBroken``.
         """
         content = request.to_body(stream=True)
-        async with self._open_stream("POST", self._root, content=content, is_create=True) as events:
+        async with self._open_stream("POST", self._root, content=content) as events:
             yield events
 
     @contextlib.asynccontextmanager
@@ -174,96 +150,84 @@ class InteractionsClient:
     def _url(self, interaction_id: str) -> str:
         return f"{self._root}/{_quoted(interaction_id, 'interaction_id')}"
 
-    def _request(
-        self, method: str, url: str, *, content: bytes | None, accept: str, read_timeout_s: float | None
-    ) -> httpx.Request:
-        connect_timeout_s = self._config.connect_timeout_s
-        return self._pool.build_request(
-            method,
-            url,
-            content=content,
-            headers={"accept": accept} | ({"content-type": _JSON} if content is not None else {}),
-            timeout=httpx.Timeout(
-                None, connect=connect_timeout_s, pool=connect_timeout_s, read=read_timeout_s
-            ),
-        )
-
     async def _call(
         self, method: str, url: str, *, content: bytes | None = None, is_create: bool = False
     ) -> tuple[int, bytes]:
         """Send one request and return the status and body of a 2xx answer."""
-        pool = self._submit_pool if is_create else self._pool
-        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
         response: httpx.Response | None = None
         body = b""
         fault: InteractionsError | None = None
+        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
+        lent = contextlib.nullcontext(self._connections.fresh) if is_create else self._connections.shared()
         try:
             async with asyncio.timeout(timeout_s):
-                request = self._request(method, url, content=content, accept=_JSON, read_timeout_s=None)
-                response = await pool.send(request, stream=True)
-                try:
-                    body = await self._read(response)
-                finally:
-                    await response.aclose()
+                with lent as http:
+                    response = await self._send(http, method, url, content=content)
+                    try:
+                        body = await self._read(response)
+                    finally:
+                        await response.aclose()
         except LIBRARY_ERRORS as error:
             fault = self._fault(error, timeout_s)
-        # Raised outside the handler, so that no error drags the library's exceptions along.
-        if response is not None and not response.is_success:
-            # The status alone decides most, so it counts even when the body never came.
-            raise from_status(
-                response.status_code, response.headers, body if fault is None else b"", self._redactor
-            )
-        if fault is not None:
-            raise fault
-        assert response is not None  # noqa: S101 - neither fault nor answer cannot be; for the type checker
-        return response.status_code, body
+        return self._judge(response, body, fault).status_code, body
 
     @contextlib.asynccontextmanager
     async def _open_stream(
-        self, method: str, url: str, *, content: bytes | None = None, is_create: bool = False
+        self, method: str, url: str, *, content: bytes | None = None
     ) -> AsyncIterator[EventStream]:
-        pool = self._submit_pool if is_create else self._pool
-        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
         response: httpx.Response | None = None
         body = b""
         fault: InteractionsError | None = None
-        is_stream = False
+        is_create = content is not None
+        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
         try:
             try:
-                # The answer must begin in time like any other; then each read has its own time-out.
+                # The answer must begin in time like any other; after that each read has a time-out.
                 async with asyncio.timeout(timeout_s):
-                    request = self._request(
+                    response = await self._send(
+                        self._connections.fresh,
                         method,
                         url,
                         content=content,
                         accept=_SSE,
                         read_timeout_s=self._config.stream_idle_timeout_s,
                     )
-                    response = await pool.send(request, stream=True)
-                    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                    is_stream = response.is_success and media_type == _SSE
-                    if not is_stream:
+                    if not _is_event_stream(response):
                         body = await self._read(response)
             except LIBRARY_ERRORS as error:
                 fault = self._fault(error, timeout_s)
-            if response is not None and not response.is_success:
-                raise from_status(
-                    response.status_code, response.headers, body if fault is None else b"", self._redactor
-                )
-            if fault is not None:
-                raise fault
-            assert response is not None  # noqa: S101 - as in _call
-            if is_stream:
-                reply: SseReply | JsonReply = SseReply(response, self._config.max_event_bytes, self._redactor)
+            response = self._judge(response, body, fault)
+            reply: Reply
+            if _is_event_stream(response):
+                reply = SseReply(response, self._config.max_event_bytes, self._redactor)
             else:
                 # A server that ignores ``stream`` still accepted the create, and this has its id.
                 reply = JsonReply(self._interaction(response.status_code, body))
-            yield EventStream(reply)
+            async with contextlib.aclosing(EventStream(reply)) as events:
+                yield events
         finally:
             if response is not None:
                 # Leaving early drops the connection; whatever goes wrong with that concerns nobody.
                 with contextlib.suppress(*LIBRARY_ERRORS):
                     await response.aclose()
+
+    async def _send(  # noqa: PLR0913 - one request, said in full
+        self,
+        http: httpx.AsyncClient,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None,
+        accept: str = _JSON,
+        read_timeout_s: float | None = None,
+    ) -> httpx.Response:
+        # What the library bounds is what happens before anything is sent, so that such a time-out is
+        # known to have sent nothing, and each read of a stream. The callers bound the whole.
+        before_sending_s = self._config.connect_timeout_s
+        timeout = httpx.Timeout(None, connect=before_sending_s, pool=before_sending_s, read=read_timeout_s)
+        headers = {"accept": accept} | ({} if content is None else {"content-type": _JSON})
+        request = http.build_request(method, url, content=content, headers=headers, timeout=timeout)
+        return await http.send(request, stream=True)
 
     async def _read(self, response: httpx.Response) -> bytes:
         """Return the decoded body, reading no more of it than is allowed."""
@@ -271,21 +235,39 @@ class InteractionsClient:
         parts: list[bytes] = []
         size = 0
         # Counted after decompression, so that a small body cannot unfold into a huge one.
-        async for part in response.aiter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                if not response.is_success:
-                    break
-                raise ResponseTooLarge(
-                    f"the body is larger than {limit} bytes", status_code=response.status_code
-                )
+        async with contextlib.aclosing(response.aiter_bytes()) as chunks:
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size <= limit:
+                    continue
+                if response.is_success:
+                    raise ResponseTooLarge(
+                        f"the body is larger than {limit} bytes", status_code=response.status_code
+                    )
+                break
         return self._redactor.body(b"".join(parts))
 
     def _fault(self, error: Exception, timeout_s: float) -> InteractionsError:
         if isinstance(error, TimeoutError):
             return CallTimedOut(f"no whole answer within {timeout_s:g} s")
         return from_library(error, self._redactor)
+
+    def _judge(
+        self, response: httpx.Response | None, body: bytes, fault: InteractionsError | None
+    ) -> httpx.Response:
+        """Return ``response`` if it is a whole 2xx answer.
+
+        Called outside the handler that caught the library's error, so that ours does not drag it along.
+        """
+        if response is not None and not response.is_success:
+            # The status decides most, so it counts even when the body broke off.
+            whole = body if fault is None else b""
+            raise from_status(response.status_code, response.headers, whole, self._redactor)
+        if fault is not None:
+            raise fault
+        assert response is not None  # noqa: S101 - neither fault nor answer cannot be; tells the type checker
+        return response
 
     def _interaction(self, status_code: int, body: bytes, *, may_be_empty: bool = False) -> Interaction:
         try:
@@ -304,6 +286,11 @@ class InteractionsClient:
                 code=None if problem is None else problem.code,
             )
         return parse_interaction(document, body)
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return response.is_success and media_type == _SSE
 
 
 def _quoted(value: str, what: str) -> str:

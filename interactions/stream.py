@@ -1,8 +1,8 @@
 """A stream of events, as it is being read."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import httpx2 as httpx
 
@@ -36,6 +36,7 @@ class EventStream:
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
+        self._events = reply.events()
         self.last_event_id: str | None = None
 
     @property
@@ -43,12 +44,18 @@ class EventStream:
         """Whether the service said that nothing more comes. Without it the stream was merely cut."""
         return self._reply.is_done
 
-    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        async with aclosing(self._reply.events()) as events:
-            async for event in events:
-                if event.event_id is not None:
-                    self.last_event_id = event.event_id
-                yield event
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        event = await anext(self._events)
+        if event.event_id is not None:
+            self.last_event_id = event.event_id
+        return event
+
+    async def aclose(self) -> None:
+        """Stop reading. Leaving the client's ``async with`` does it."""
+        await self._events.aclose()
 
 
 class JsonReply:

@@ -1,0 +1,1 @@
+"""Measurements behind the figures in comments; nothing here runs in production."""
