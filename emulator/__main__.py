@@ -50,7 +50,7 @@ async def _serve(host: str, port: int, *, time_scale: float, path: Path | None) 
         build_app(emulator),
         log_level="warning",
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=_CLOSE_WITHIN_S,
     )
     server = _Server(config)

@@ -1,25 +1,24 @@
 """The emulator's own paths, apart from the API: what happened, and what shall go wrong."""
 
-import json
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from emulator.delivery import Dispatcher
 from emulator.directives import DIRECTIVE_KEYS
 from emulator.errors import invalid, not_found
 from emulator.faults import FAULTS
 from emulator.service import Emulator
 from emulator.view import status_at
-from emulator.wire import json_reply
+from emulator.wire import json_object, json_reply
 
 
 class AdminEndpoints:
     """Handlers under ``/_emulator``."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, dispatcher: Dispatcher) -> None:
         self._emulator = emulator
+        self._dispatcher = dispatcher
 
     def routes(self) -> list[Route]:
         """The routes, relative to ``/_emulator``."""
@@ -31,6 +30,7 @@ class AdminEndpoints:
             Route("/faults", self.switch_on, methods=["POST"]),
             Route("/faults", self.switch_off, methods=["DELETE"]),
             Route("/reset", self.reset, methods=["POST"]),
+            Route("/deliveries", self.deliveries),
             Route("/clock", self.read_clock, methods=["GET"]),
             Route("/clock", self.set_clock, methods=["PUT"]),
         ]
@@ -99,7 +99,7 @@ class AdminEndpoints:
 
     async def switch_on(self, request: Request) -> Response:
         """Let the whole server show a fault."""
-        self._emulator.board.switch_on(await _object(request))
+        self._emulator.board.switch_on(await json_object(request))
         return json_reply({"active": self._emulator.board.server_faults})
 
     async def switch_off(self, _: Request) -> Response:
@@ -112,6 +112,10 @@ class AdminEndpoints:
         self._emulator.reset()
         return json_reply({})
 
+    async def deliveries(self, _: Request) -> Response:
+        """The last attempts to deliver webhooks, oldest first."""
+        return json_reply({"deliveries": [*self._dispatcher.attempts]})
+
     async def read_clock(self, _: Request) -> Response:
         """The time scale and emulated time."""
         clock = self._emulator.clock
@@ -119,19 +123,9 @@ class AdminEndpoints:
 
     async def set_clock(self, request: Request) -> Response:
         """Change the time scale from now on."""
-        scale = (await _object(request)).get("time_scale")
+        scale = (await json_object(request)).get("time_scale")
         if not isinstance(scale, (int, float)) or scale <= 0:
             raise invalid("Invalid value at 'time_scale': expected a positive number.")
         self._emulator.clock.set_scale(float(scale))
         self._emulator.keep_clock()
         return await self.read_clock(request)
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        value = json.loads(await request.body())
-    except ValueError:
-        raise invalid("Invalid JSON payload received.") from None
-    if not isinstance(value, dict):
-        raise invalid("Request body must be a JSON object.")
-    return value

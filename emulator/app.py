@@ -1,5 +1,8 @@
 """The ASGI application."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,29 +11,44 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from emulator.admin import AdminEndpoints
+from emulator.agents import AgentEndpoints
+from emulator.delivery import Dispatcher
 from emulator.endpoints import InteractionEndpoints
 from emulator.errors import ApiError, method_not_found
 from emulator.service import Emulator
-from emulator.wire import Droppable, error_reply
+from emulator.signing import Signer
+from emulator.webhooks import WebhookEndpoints
+from emulator.wire import Droppable, error_reply, json_reply
 
 PREFIXES = ("/v1", "/v1beta", "/v1beta1/projects/{project}/locations/{location}")
 
 
 def build_app(emulator: Emulator) -> ASGIApp:
-    """The application that serves ``emulator``."""
-    interactions = InteractionEndpoints(emulator)
+    """The application that serves ``emulator``; its lifespan delivers webhooks."""
+    signer = Signer(emulator.state)
+    dispatcher = Dispatcher(emulator, signer)
     resources = [
-        Route("/interactions", interactions.create, methods=["POST"]),
-        Route("/interactions/{interaction_id}", interactions.look, methods=["GET"]),
-        Route("/interactions/{interaction_id}", interactions.delete, methods=["DELETE"]),
-        Route("/interactions/{interaction_id}/cancel", interactions.cancel, methods=["POST"]),
+        *InteractionEndpoints(emulator, dispatcher).routes(),
+        *AgentEndpoints(emulator).routes(),
+        *WebhookEndpoints(emulator, dispatcher).routes(),
     ]
+
+    async def jwks(_: Request) -> Response:
+        return json_reply(signer.jwks())
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with dispatcher.running():
+            yield
+
     app = Starlette(
         routes=[
-            Mount("/_emulator", routes=AdminEndpoints(emulator).routes()),
+            Mount("/_emulator", routes=AdminEndpoints(emulator, dispatcher).routes()),
+            Route("/.well-known/jwks.json", jwks),
             *(Mount(prefix, routes=resources) for prefix in PREFIXES),
         ],
         exception_handlers={ApiError: _api_error, HTTPException: _no_route},
+        lifespan=lifespan,
     )
     return Droppable(app)
 

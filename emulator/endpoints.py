@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-import json
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from emulator.board import ActiveFault
 from emulator.credentials import check_credentials
+from emulator.delivery import Dispatcher
 from emulator.directives import Directive, parse_directive
 from emulator.errors import ApiError, GatewayError, invalid, method_not_found, too_many, unavailable
 from emulator.faults import REJECTIONS, Moment
@@ -19,7 +20,7 @@ from emulator.sick import sick_reply
 from emulator.stream import StreamReply, find_event
 from emulator.validation import check_create
 from emulator.view import accepted, cancelled, resource
-from emulator.wire import DropReply, HangReply, digest_of, html_reply, json_reply, raw_reply
+from emulator.wire import DropReply, HangReply, decode_object, digest_of, html_reply, json_reply, raw_reply
 
 MAX_BODY_BYTES: Final = 100 * 1024 * 1024
 """The service's own bound on inline request data."""
@@ -31,8 +32,18 @@ EARLY_S: Final = 60.0
 class InteractionEndpoints:
     """Handlers over one emulator."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, dispatcher: Dispatcher) -> None:
         self._emulator = emulator
+        self._dispatcher = dispatcher
+
+    def routes(self) -> list[Route]:
+        """The routes, relative to a version prefix."""
+        return [
+            Route("/interactions", self.create, methods=["POST"]),
+            Route("/interactions/{interaction_id}", self.look, methods=["GET"]),
+            Route("/interactions/{interaction_id}", self.delete, methods=["DELETE"]),
+            Route("/interactions/{interaction_id}/cancel", self.cancel, methods=["POST"]),
+        ]
 
     async def create(self, request: Request) -> Response:
         """``POST /interactions``."""
@@ -52,6 +63,7 @@ class InteractionEndpoints:
         )
         record = emulator.accept(body, directive=directive, submission=submission, behaviour=behaviour)
         emulator.requests["create_accepted"] += 1
+        self._dispatcher.expect(record)
         if fault is not None:
             return _lost_reply(fault, accepted(record, emulator.clock))
         if body.get("stream"):
@@ -139,13 +151,7 @@ class InteractionEndpoints:
 def _decode(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BODY_BYTES:
         raise invalid("Request payload size exceeds the limit.")
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        raise invalid("Invalid JSON payload received.") from None
-    if not isinstance(body, dict):
-        raise invalid("Request body must be a JSON object.")
-    return body
+    return decode_object(raw)
 
 
 def _submission_of(body: dict[str, Any], directive: Directive, raw: bytes) -> str:

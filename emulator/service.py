@@ -10,6 +10,7 @@ from emulator.board import FaultBoard
 from emulator.clock import Anchor, Clock
 from emulator.directives import Directive
 from emulator.errors import failed_precondition, invalid, not_found
+from emulator.hooks import StaticHook
 from emulator.records import MAX_TURN_CHARS, MAX_TURNS, Behaviour, Record, Turn
 from emulator.script import Timelines
 from emulator.state import StateFile
@@ -35,6 +36,7 @@ class Emulator:
         self.timelines = Timelines()
         self.records = {key: Record.from_json(each) for key, each in state.load("interaction").items()}
         self.agents: dict[str, dict[str, Any]] = state.load("agent")
+        self.hooks = {key: StaticHook.from_json(each) for key, each in state.load("webhook").items()}
         self.requests: Counter[str] = Counter()
         self.by_submission: dict[str, Counter[str]] = {}
         self.stopping = asyncio.Event()
@@ -50,13 +52,14 @@ class Emulator:
         self.by_submission.setdefault(submission, Counter())[what] += 1
 
     def reset(self) -> None:
-        """Forget every interaction, agent, fault and count."""
+        """Forget every interaction, agent, webhook, fault and count."""
         self.state.clear()
         self.keep_clock()
         self.board.clear()
         self.timelines.clear()
         self.records.clear()
         self.agents.clear()
+        self.hooks.clear()
         self.requests.clear()
         self.by_submission.clear()
 

@@ -7,15 +7,17 @@ a method of uvicorn's request cycle, and leaves it in the scope. It must be the 
 
 import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pydantic_core
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from emulator.errors import ApiError
+from emulator.errors import ApiError, invalid
 
 JSON: Final = "application/json; charset=utf-8"
 
@@ -47,6 +49,30 @@ def digest_of(body: bytes) -> str:
 def base64url(raw: bytes) -> str:
     """Base64 for addresses and tokens, without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request that must be a JSON object; an empty body counts as an empty object.
+
+    Raises:
+        ApiError: 400; it is not.
+    """
+    return decode_object(await request.body() or b"{}")
+
+
+def decode_object(raw: bytes) -> dict[str, Any]:
+    """Decode what must be a JSON object.
+
+    Raises:
+        ApiError: 400; it is not.
+    """
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        raise invalid("Invalid JSON payload received.") from None
+    if not isinstance(value, dict):
+        raise invalid("Request body must be a JSON object.")
+    return value
 
 
 def json_reply(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
