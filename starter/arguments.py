@@ -1,0 +1,96 @@
+"""What people type, made into what the functions take."""
+
+import re
+import sys
+from typing import Final
+
+from runs.ids import InvalidRunId, check_run_id
+from runs.limits import DEFAULT_DEADLINE_S, MAX_DEADLINE_S, MAX_INPUT_BYTES, MIN_DEADLINE_S
+from starter.errors import InvalidInput
+
+_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_UNITS_S: Final = (24 * 3600, 3600, 60, 1)
+
+_MAX_DURATION_CHARS: Final = 40
+"""Python refuses to read integers of thousands of digits, with an error of its own."""
+
+
+def parse_duration_s(text: str, *, what: str) -> float:
+    """Return the seconds in ``90m``, ``2h``, ``1h30m``, ``45s`` or ``45``.
+
+    Args:
+        text: What was typed.
+        what: What it was typed for, such as ``--deadline``.
+
+    Raises:
+        InvalidInput: It is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip().lower()) if len(text) <= _MAX_DURATION_CHARS else None
+    if match is None or not any(match.groups()):
+        raise InvalidInput(
+            f"{what} {text[:_MAX_DURATION_CHARS]!r} is no duration; write 90m, 2h, 1h30m or seconds"
+        )
+    return sum(float(number or 0) * unit_s for number, unit_s in zip(match.groups(), _UNITS_S, strict=True))
+
+
+def parse_deadline_s(text: str | None) -> float:
+    """Return the deadline in seconds; the default one where none was given.
+
+    Raises:
+        InvalidInput: It is no duration, or out of bounds.
+    """
+    if text is None:
+        return DEFAULT_DEADLINE_S
+    deadline_s = parse_duration_s(text, what="--deadline")
+    if not MIN_DEADLINE_S <= deadline_s <= MAX_DEADLINE_S:
+        raise InvalidInput(
+            f"--deadline {text!r} is out of bounds: {MIN_DEADLINE_S} s to {MAX_DEADLINE_S // 86_400} days"
+        )
+    return deadline_s
+
+
+def parse_wait_timeout_s(text: str | None) -> float | None:
+    """Return how long to wait; None for as long as it takes.
+
+    Raises:
+        InvalidInput: It is no duration.
+    """
+    return None if text is None else parse_duration_s(text, what="--wait-timeout")
+
+
+def parse_run_id(text: str) -> str:
+    """Return ``text`` if a run can have it as its id.
+
+    Raises:
+        InvalidInput: None can.
+    """
+    try:
+        return check_run_id(text)
+    except InvalidRunId as error:
+        raise InvalidInput(str(error)) from error
+
+
+def read_question(text: str) -> str:
+    """Return the question; ``-`` reads it from standard input.
+
+    Raises:
+        InvalidInput: It is empty, too long or no UTF-8.
+    """
+    raw = (
+        # One byte more than is allowed shows that it is too long, however long it is.
+        sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        if text == "-"
+        # What the shell passed on undecodable comes back as lone surrogates.
+        else text.encode(errors="surrogateescape")
+    )
+    if len(raw) > MAX_INPUT_BYTES:
+        raise InvalidInput(
+            f"the question has more than {MAX_INPUT_BYTES:,} bytes; --attach longer material as a file"
+        )
+    try:
+        question = raw.decode().strip()
+    except UnicodeDecodeError:
+        raise InvalidInput("the question is not UTF-8 text") from None
+    if not question:
+        raise InvalidInput("the question is empty")
+    return question

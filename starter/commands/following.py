@@ -1,0 +1,78 @@
+"""Waiting for a run in front of a person, which ends with the run, a time-out or Ctrl-C."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from starter import formats
+from starter.errors import ExitCode
+from starter.files import copy_artifacts, open_store
+from starter.output import Output
+from starter.progress import shown_progress
+from starter.runs import watch_run
+from starter.views import RunView
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowOptions:
+    """How to wait, and what to do at the end.
+
+    Attributes:
+        wait_timeout_s: How long to wait; None for as long as it takes.
+        out: A folder to copy the run's files into, or None.
+        artifacts_url: Where those are.
+    """
+
+    wait_timeout_s: float | None
+    out: Path | None
+    artifacts_url: str
+
+
+async def follow(client: Client, run_id: str, options: FollowOptions, *, output: Output) -> ExitCode:
+    """Show a run's progress until it ends, then what it left behind.
+
+    Args:
+        client: Of the run's namespace.
+        run_id: Of the run.
+        options: How to wait.
+        output: Where everything goes.
+
+    Returns:
+        How the run ended; `ExitCode.STILL_RUNNING` when the waiting ended first.
+    """
+    view: RunView | None = None
+    come_back = f"The run goes on; come back with: longhaul watch {run_id}"
+    try:
+        with shown_progress(sys.stderr, is_terminal=output.is_terminal) as progress:
+            async with asyncio.timeout(options.wait_timeout_s):
+                async for view in watch_run(client, run_id):
+                    progress.show(view)
+    except TimeoutError:
+        output.say(
+            f"Still {_phase_in(view)} after {formats.elapsed(options.wait_timeout_s or 0)}. {come_back}"
+        )
+        return _detached(view, output)
+    except asyncio.CancelledError:
+        # Ctrl-C ends the watching. The run is Temporal's, and is ended with `longhaul cancel`.
+        output.say(f"Detached. {come_back}")
+        return _detached(view, output)
+    if view is None:
+        raise AssertionError("watching ends with a view or an error")
+    if options.out is not None:
+        copied = await copy_artifacts(view.result, open_store(options.artifacts_url), out=options.out)
+        output.say(f"Copied {formats.count(len(copied), 'file')} to {options.out}")
+    output.run(view)
+    return view.exit_code
+
+
+def _detached(view: RunView | None, output: Output) -> ExitCode:
+    if output.as_json and view is not None:
+        output.json(view)
+    return ExitCode.STILL_RUNNING
+
+
+def _phase_in(view: RunView | None) -> str:
+    return view.phase.value if view else "running"

@@ -1,0 +1,65 @@
+"""``longhaul status``, ``watch`` and ``list``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runs.phase import Phase
+from starter.arguments import parse_run_id, parse_wait_timeout_s
+from starter.commands.following import FollowOptions, follow
+from starter.commands.setup import load_settings
+from starter.errors import ExitCode
+from starter.files import check_out_dir
+from starter.output import Output
+from starter.runs import list_runs, look_at_run
+from starter.temporal import connect, has_worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """The arguments of ``longhaul list``."""
+
+    phases: list[Phase]
+    agent: str | None
+    label: str | None
+    limit: int
+
+
+async def status(run_id: str, *, output: Output) -> ExitCode:
+    """Say where a run stands, and exit as it stands."""
+    parse_run_id(run_id)
+    client = await connect()
+    view = await look_at_run(client, run_id)
+    if not view.phase.is_end:
+        is_served = await has_worker(client, task_queue=view.task_queue)
+        view = view.model_copy(update={"has_worker": is_served})
+    output.run(view)
+    return view.exit_code
+
+
+async def watch(run_id: str, *, wait_timeout: str | None, out: Path | None, output: Output) -> ExitCode:
+    """Show a run's progress until it ends, then what it left behind."""
+    parse_run_id(run_id)
+    wait_timeout_s = parse_wait_timeout_s(wait_timeout)
+    settings = load_settings()
+    if out is not None:
+        check_out_dir(out)
+    client = await connect()
+    options = FollowOptions(wait_timeout_s=wait_timeout_s, out=out, artifacts_url=settings.artifacts_url)
+    return await follow(client, run_id, options, output=output)
+
+
+async def list_(options: ListOptions, *, output: Output) -> ExitCode:
+    """List runs, those under way first."""
+    client = await connect()
+    rows = await list_runs(
+        client,
+        phases=options.phases,
+        agent=options.agent,
+        label=options.label,
+        limit=options.limit,
+    )
+    if rows or output.as_json:
+        output.runs(rows)
+    else:
+        output.say("No runs.")
+    return ExitCode.DONE

@@ -1,0 +1,114 @@
+"""``longhaul result`` and ``cancel``."""
+
+import asyncio
+import tempfile
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+from artifacts.store import ArtifactStore
+from starter import formats
+from starter.arguments import parse_duration_s, parse_run_id, parse_wait_timeout_s
+from starter.commands.setup import load_settings
+from starter.errors import ExitCode
+from starter.files import (
+    PAGE,
+    REPORT,
+    artifact_named,
+    check_out_dir,
+    copy_artifacts,
+    open_store,
+    read_artifact,
+)
+from starter.output import Output
+from starter.runs import cancel_run, result_of
+from starter.temporal import connect
+from starter.views import FinishedRun, RunView
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions:
+    """The arguments of ``longhaul result``."""
+
+    run_id: str
+    is_opened: bool
+    out: Path | None
+    wait_timeout: str | None
+
+
+async def result(options: ResultOptions, *, output: Output) -> ExitCode:
+    """Print a run's report; or open it, or copy all files."""
+    run_id = parse_run_id(options.run_id)
+    wait_timeout_s = parse_wait_timeout_s(options.wait_timeout) or 0
+    settings = load_settings()
+    store = open_store(settings.artifacts_url)
+    if options.out is not None:
+        check_out_dir(options.out)
+    client = await connect()
+    view = await result_of(client, run_id, wait_timeout_s=wait_timeout_s)
+    _tell_of_shortcomings(view, output)
+    copied: list[Path] = []
+    if options.out is not None:
+        copied = await copy_artifacts(view.result, store, out=options.out)
+    if options.is_opened:
+        await _open_page(view, store, output)
+    if output.as_json:
+        await _print_json(view, store, copied, output)
+    elif options.out is not None:
+        for path in copied:
+            output.line(str(path))
+    elif not options.is_opened:
+        await _print_report(view, store, output)
+    return view.exit_code
+
+
+async def cancel(run_id: str, *, wait_timeout: str, output: Output) -> ExitCode:
+    """Ask a run to stop and say what came of it."""
+    parse_run_id(run_id)
+    wait_timeout_s = parse_duration_s(wait_timeout, what="--wait-timeout")
+    client = await connect()
+    outcome = await cancel_run(client, run_id, wait_timeout_s=wait_timeout_s)
+    if output.as_json:
+        output.json(outcome)
+    else:
+        output.line(formats.cancel_line(outcome))
+    return ExitCode.DONE if outcome.phase.is_end else ExitCode.STILL_RUNNING
+
+
+def _tell_of_shortcomings(view: RunView, output: Output) -> None:
+    if view.exit_code is ExitCode.DONE and view.result is not None and view.result.error is None:
+        return
+    rows = dict(formats.summary(view))
+    reason = rows.get("error") or rows.get("problem") or "no reason is known"
+    output.say(f"longhaul: run {view.run_id} is {rows['phase']}: {reason}")
+
+
+async def _print_report(view: RunView, store: ArtifactStore, output: Output) -> None:
+    ref = artifact_named(view.result, REPORT)
+    if ref is None:
+        output.say("longhaul: it left no report")
+        return
+    content = await read_artifact(ref, store)
+    output.document(content.decode(errors="replace"))
+
+
+async def _print_json(view: RunView, store: ArtifactStore, copied: list[Path], output: Output) -> None:
+    ref = artifact_named(view.result, REPORT)
+    report = None if ref is None else (await read_artifact(ref, store)).decode(errors="replace")
+    output.json(FinishedRun(**dict(view), report=report, saved=tuple(str(path) for path in copied)))
+
+
+async def _open_page(view: RunView, store: ArtifactStore, output: Output) -> None:
+    ref = artifact_named(view.result, PAGE)
+    if ref is None:
+        output.say("longhaul: it left no report to open")
+        return
+    path = store.path_of(ref)
+    if path is None:
+        # Left behind on purpose: the browser reads it after this process has ended.
+        path = Path(tempfile.mkdtemp(prefix="longhaul-")) / PAGE
+        path.write_bytes(await read_artifact(ref, store))
+    if await asyncio.to_thread(webbrowser.open, path.as_uri()):
+        output.say(f"Opened {path}")
+    else:
+        output.say(f"No browser could be started; the report is {path}")

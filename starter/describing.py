@@ -1,0 +1,236 @@
+"""What Temporal's description of a workflow says about the run in it."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import ValidationError
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError  # noqa: A004 - Temporal's name
+
+from runs.errors import ActivityErrorType
+from runs.messages import AGENT_RUN, RESULT_MEMO, AgentRunRequest, AgentRunResult, Sighting
+from runs.phase import Phase
+from runs.text import first_line
+from starter.errors import RunNotFound
+from starter.formats import seconds_between
+from starter.temporal import RPC_TIMEOUT
+from starter.views import RunRow, RunView
+from workflows import search_attributes
+
+AGENT_MEMO: Final = "agent"
+QUESTION_MEMO: Final = "question"
+"""Memo keys that `starter.runs.start_run` sets: a list of runs shows memos without a further request."""
+
+_WATCH: Final = "watch_interaction"
+"""The pending activity whose heartbeat details are the newest `Sighting`."""
+
+_MAX_PROBLEM_CHARS: Final = 300
+_MAX_QUESTION_CHARS: Final = 200
+
+
+def phase_of(status: WorkflowExecutionStatus | None, *, published: str | None) -> Phase:
+    """Return where a run stands, from what Temporal knows and what the run last published.
+
+    Temporal's word wins: a run that was terminated publishes nothing any more.
+
+    Args:
+        status: Of the workflow; None when the server did not say.
+        published: The ``RunPhase`` search attribute.
+    """
+    phase = Phase(published) if published in set(Phase) else None
+    match status:
+        case WorkflowExecutionStatus.COMPLETED:
+            return phase if phase in {Phase.COMPLETED, Phase.INCOMPLETE} else Phase.COMPLETED
+        case WorkflowExecutionStatus.CANCELED:
+            return Phase.CANCELLED
+        case WorkflowExecutionStatus.TIMED_OUT:
+            return Phase.TIMED_OUT
+        case WorkflowExecutionStatus.FAILED:
+            return phase if phase is Phase.TIMED_OUT else Phase.FAILED
+        case WorkflowExecutionStatus.TERMINATED:
+            return Phase.FAILED
+        case _:
+            # A run that publishes its end closes with the same workflow task.
+            return phase if phase is not None and not phase.is_end else Phase.REQUESTED
+
+
+async def view_of(
+    description: WorkflowExecutionDescription,
+    *,
+    client: Client,
+    before: RunView | None = None,
+) -> RunView:
+    """Return the run that ``description`` describes.
+
+    Args:
+        description: Of the workflow.
+        client: To fetch what a description does not hold: a closed run's result, the question of a run
+            that another program started.
+        before: An earlier view of the run. What does not change is taken from it.
+
+    Raises:
+        RunNotFound: The workflow is not a run.
+        temporalio.service.RPCError: Temporal could not be asked.
+    """
+    if description.workflow_type != AGENT_RUN:
+        raise RunNotFound(
+            f"{description.id!r} is a workflow of type {description.workflow_type!r}, not a run"
+        )
+    handle: WorkflowHandle[Any, AgentRunResult] = client.get_workflow_handle(
+        description.id, run_id=description.run_id, result_type=AgentRunResult
+    )
+    attributes = description.typed_search_attributes
+    agent, question = await _subject_of(description, client, before=before)
+    result, problem = (None, None)
+    sighting: Sighting | None = None
+    if description.status is WorkflowExecutionStatus.RUNNING:
+        sighting, problem = await _progress_of(description)
+        sighting = sighting or (before.sighting if before else None)
+    else:
+        result, problem = await _ending_of(description, handle)
+    return RunView(
+        run_id=description.id,
+        phase=phase_of(description.status, published=attributes.get(search_attributes.PHASE)),
+        agent=agent,
+        question=question,
+        task_queue=description.task_queue,
+        requested_at=description.start_time,
+        elapsed_s=seconds_between(description.start_time, description.close_time),
+        interaction_id=attributes.get(search_attributes.INTERACTION_ID),
+        sighting=sighting,
+        problem=problem,
+        result=result,
+    )
+
+
+async def row_of(execution: WorkflowExecution) -> RunRow:
+    """Return the run that ``execution``, one of a list, stands for."""
+    attributes = execution.typed_search_attributes
+    question = await execution.memo_value(QUESTION_MEMO, None)
+    return RunRow(
+        run_id=execution.id,
+        phase=phase_of(execution.status, published=attributes.get(search_attributes.PHASE)),
+        agent=attributes.get(search_attributes.AGENT) or await execution.memo_value(AGENT_MEMO, None),
+        question=question if isinstance(question, str) else None,
+        labels=tuple(attributes.get(search_attributes.LABELS) or ()),
+        tenant=attributes.get(search_attributes.TENANT),
+        requested_at=execution.start_time,
+        ended_at=execution.close_time,
+        tokens=attributes.get(search_attributes.TOKENS),
+        cost_usd=attributes.get(search_attributes.COST_USD),
+    )
+
+
+async def request_of(client: Client, run_id: str) -> AgentRunRequest | None:
+    """Return what a run was started with; None when that is no request.
+
+    Raises:
+        temporalio.service.RPCError: Temporal could not be asked.
+    """
+    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
+    async for event in handle.fetch_history_events(page_size=1, rpc_timeout=RPC_TIMEOUT):
+        started = event.workflow_execution_started_event_attributes
+        try:
+            [request] = await client.data_converter.decode(list(started.input.payloads), [AgentRunRequest])
+        except (ValidationError, ValueError, RuntimeError):
+            return None
+        return request if isinstance(request, AgentRunRequest) else None
+    return None
+
+
+async def _subject_of(
+    description: WorkflowExecutionDescription, client: Client, *, before: RunView | None
+) -> tuple[str | None, str | None]:
+    """Return the agent and the question, from the cheapest place that has both."""
+    if before is not None:
+        return before.agent, before.question
+    agent = await description.memo_value(AGENT_MEMO, None)
+    question = await description.memo_value(QUESTION_MEMO, None)
+    if isinstance(agent, str) and isinstance(question, str):
+        return agent, question
+    request = await request_of(client, description.id)
+    if request is None:
+        return None, None
+    return request.agent, first_line(request.input, max_chars=_MAX_QUESTION_CHARS)
+
+
+async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sighting | None, str | None]:
+    """Return the newest sighting and what the run is waiting out, from its pending activities."""
+    sighting: Sighting | None = None
+    problem: str | None = None
+    for pending in description.raw_description.pending_activities:
+        if pending.activity_type.name == _WATCH:
+            sighting = await _sighting_of(pending, description)
+        problem = problem or _failure_of(pending)
+    if sighting is not None and sighting.problem:
+        problem = sighting.problem
+    return sighting, problem and first_line(problem, max_chars=_MAX_PROBLEM_CHARS)
+
+
+async def _sighting_of(
+    pending: PendingActivityInfo, description: WorkflowExecutionDescription
+) -> Sighting | None:
+    payloads = list(pending.heartbeat_details.payloads)
+    if not payloads:
+        return None
+    try:
+        [sighting, *_] = await description.data_converter.decode(payloads[:1], [Sighting])
+    except (ValidationError, ValueError, RuntimeError):
+        # Written by a newer worker: a look without its findings is still a look.
+        return None
+    return sighting if isinstance(sighting, Sighting) else None
+
+
+def _failure_of(pending: PendingActivityInfo) -> str | None:
+    if not pending.HasField("last_failure"):
+        return None
+    failure = pending.last_failure
+    if failure.application_failure_info.type == ActivityErrorType.STILL_RUNNING:
+        return None
+    return f"{pending.activity_type.name}, attempt {pending.attempt}: {failure.message}"
+
+
+async def _ending_of(
+    description: WorkflowExecutionDescription, handle: WorkflowHandle[Any, AgentRunResult]
+) -> tuple[AgentRunResult | None, str | None]:
+    """Return a closed run's result, and why there is none or why it is no report."""
+    try:
+        return await handle.result(follow_runs=False, rpc_timeout=RPC_TIMEOUT), None
+    except WorkflowFailureError as error:
+        cause = error.cause
+    except (ValidationError, ValueError) as error:
+        return None, f"its result cannot be read: {first_line(str(error), max_chars=_MAX_PROBLEM_CHARS)}"
+    result: AgentRunResult | None = None
+    problem: str | None = first_line(str(cause), max_chars=_MAX_PROBLEM_CHARS)
+    match cause:
+        case ApplicationError():
+            result = _result_in(cause.details)
+            problem = first_line(cause.message, max_chars=_MAX_PROBLEM_CHARS)
+        case CancelledError():
+            result = await description.memo_value(RESULT_MEMO, None, type_hint=AgentRunResult)
+            problem = None
+        case TerminatedError():
+            # Nobody told the API: these two are the ends that may leave a bill running.
+            problem = f"terminated in Temporal ({problem}); its interaction may go on at the API"
+        case TimeoutError():
+            problem = "Temporal's own time-out ended the workflow; its interaction may go on at the API"
+        case _:
+            pass
+    return result, problem
+
+
+def _result_in(details: Iterable[Any]) -> AgentRunResult | None:
+    for detail in details:
+        try:
+            return AgentRunResult.model_validate(detail)
+        except ValidationError:
+            continue
+    return None

@@ -1,0 +1,167 @@
+"""Numbers, times and places as people read them. Nothing here is read by programs."""
+
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from runs.messages import AgentRunResult, Sighting
+from runs.text import clean_text, first_line
+from starter.views import CancelOutcome, RunView
+
+_MAX_TEXT_CHARS: Final = 300
+
+
+def elapsed(seconds: float) -> str:
+    """Return ``7s``, ``4m 07s`` or ``1h 04m``."""
+    whole = int(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{whole}s"
+    if whole < 3600:  # noqa: PLR2004 - seconds in an hour
+        return f"{whole // 60}m {whole % 60:02}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02}m"
+
+
+def size(size_bytes: int) -> str:
+    """Return ``812 B``, ``14 KB`` or ``2.3 MB``."""
+    if size_bytes < 1_000:  # noqa: PLR2004 - a kilobyte
+        return f"{size_bytes} B"
+    if size_bytes < 1_000_000:  # noqa: PLR2004 - a megabyte
+        return f"{size_bytes / 1_000:.0f} KB"
+    return f"{size_bytes / 1_000_000:.1f} MB"
+
+
+def cost(cost_usd: float | None) -> str:
+    """Return ``about $2.07``, or that nobody knows."""
+    return "unknown" if cost_usd is None else f"about ${cost_usd:.2f}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return ``1 page`` or ``2 pages``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def place(uri: str) -> str:
+    """Return the path of a local file's address; other addresses as they are, fit to show."""
+    parts = urlsplit(uri)
+    return one_line(unquote(parts.path) if parts.scheme == "file" else uri)
+
+
+def clock(moment: datetime) -> str:
+    """Return a time of this machine's clock, to the minute."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def seconds_between(since: datetime, until: datetime | None) -> float:
+    """Return the seconds from ``since`` until ``until`` or now; 0 where clocks disagree about the order."""
+    return max(0.0, ((until or datetime.now(UTC)) - since).total_seconds())
+
+
+def shown(text: str) -> str:
+    """Return what strangers wrote, line ends kept, fit for a terminal."""
+    return clean_text(text)
+
+
+def one_line(text: str, *, max_chars: int = _MAX_TEXT_CHARS) -> str:
+    """Return what strangers wrote, fit for one line of a terminal."""
+    return first_line(text, max_chars)
+
+
+def findings(sighting: Sighting | None) -> str:
+    """Return how far the agent has come; empty before the first look."""
+    if sighting is None or sighting.seen_at is None:
+        return ""
+    parts = [
+        count(number, one, many)
+        for number, one, many in (
+            (sighting.searches, "search", "searches"),
+            (sighting.pages, "page", "pages"),
+            (sighting.total_tokens or 0, "token", "tokens"),
+        )
+        if number
+    ]
+    return ", ".join(parts) or "no searches yet"
+
+
+def hint(view: RunView) -> str | None:
+    """Return what keeps the run from going on, if anything."""
+    if view.is_temporal_away:
+        return "Temporal is away; waiting for it. The run is safe there."
+    if view.has_worker is False and not view.phase.is_end:
+        return f"no worker is polling task queue {view.task_queue!r}; start one with `longhaul worker`"
+    return one_line(view.problem) if view.problem else None
+
+
+def summary(view: RunView) -> list[tuple[str, str]]:
+    """Return what is to be said about a run, as names and values, in their order."""
+    rows = [("run", view.run_id), ("phase", view.phase.value.replace("_", " "))]
+    if view.question:
+        rows.append(("question", one_line(view.question)))
+    if view.agent:
+        rows.append(("agent", one_line(view.agent)))
+    rows.append(("took" if view.phase.is_end else "elapsed", elapsed(view.elapsed_s)))
+    if view.interaction_id:
+        rows.append(("interaction", one_line(view.interaction_id)))
+    if view.result is not None:
+        rows += _result_rows(view.result)
+    elif not view.phase.is_end:
+        if found := findings(view.sighting):
+            rows.append(("found", found))
+        if view.sighting and view.sighting.latest_thought:
+            rows.append(("thought", one_line(view.sighting.latest_thought)))
+    error = view.result.error if view.result else None
+    if error is not None:
+        rows.append(("error", f"{one_line(error.message)} ({error.code.value})"))
+    elif reason := hint(view):
+        rows.append(("problem", reason))
+    return rows
+
+
+def _result_rows(result: AgentRunResult) -> list[tuple[str, str]]:
+    rows = [
+        (ref.name.rsplit("/", 1)[-1], place(ref.uri))
+        for ref in result.artifacts
+        if ref.name.rsplit("/", 1)[-1] in {"report.md", "report.html"}
+    ]
+    counts, usage = result.counts, result.usage
+    if counts.text_bytes:
+        parts = [
+            size(counts.text_bytes),
+            count(counts.sources, "source"),
+            count(counts.citations, "citation"),
+            count(counts.images, "image"),
+        ]
+        rows.append(("report", ", ".join(parts)))
+    if counts.steps:
+        rows.append(
+            ("work", f"{count(counts.searches, 'search', 'searches')}, {count(counts.pages, 'page')} read")
+        )
+    if usage.total_tokens is not None:
+        rows.append(("tokens", f"{usage.total_tokens:,}"))
+        rows.append(("cost", f"{cost(result.cost_usd)} (estimate)"))
+    if result.cancel is not None:
+        rows.append(("at the API", cancelled_at_api(is_confirmed=result.cancel.was_confirmed)))
+    rows += [("note", one_line(note)) for note in result.notes]
+    return rows
+
+
+def cancelled_at_api(*, is_confirmed: bool) -> str:
+    """Return what a cancel came to where the money is spent."""
+    return "confirmed as stopped" if is_confirmed else "NOT confirmed as stopped: it may go on, and bill"
+
+
+def cancel_line(outcome: CancelOutcome) -> str:
+    """Return what came of a cancel, in one sentence."""
+    phase = outcome.phase.value.replace("_", " ")
+    if outcome.had_ended:
+        return f"{outcome.run_id} had already ended ({phase}); nothing to cancel."
+    if not outcome.phase.is_end:
+        return (
+            f"{outcome.run_id} was asked to stop and is still {phase}; see `longhaul watch {outcome.run_id}`."
+        )
+    if outcome.report is None:
+        return f"{outcome.run_id} ended as {phase}; nothing was running at the API."
+    detail = f" ({one_line(outcome.report.detail)})" if outcome.report.detail else ""
+    return (
+        f"{outcome.run_id} ended as {phase}; at the API: "
+        f"{cancelled_at_api(is_confirmed=outcome.report.was_confirmed)}{detail}."
+    )

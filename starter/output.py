@@ -1,0 +1,140 @@
+"""What a command says: the answer on standard output, everything beside it on standard error."""
+
+import json
+import sys
+
+from pydantic import BaseModel
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from starter import formats
+from starter.errors import ExitCode, StarterError
+from starter.progress import phase_style
+from starter.views import Problem, ProblemReport, RunList, RunRow, RunView
+
+_MAX_PANEL_COLUMNS = 100
+"""Wider lines are hard to read."""
+
+
+class Output:
+    """Standard output and standard error of one command.
+
+    Args:
+        as_json: The answer is one JSON document instead of text.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody watches standard error, on something that can be redrawn."""
+        return sys.stderr.isatty() and not Console(file=sys.stderr).is_dumb_terminal
+
+    def say(self, text: str) -> None:
+        """Tell something beside the answer, on a line of its own."""
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+    def json(self, view: BaseModel) -> None:
+        """Print the answer as JSON. ASCII only: no character in it can act on a terminal."""
+        self.line(json.dumps(view.model_dump(mode="json"), indent=2))
+
+    def line(self, text: str) -> None:
+        """Print a line of the answer."""
+        sys.stdout.write(f"{text}\n")
+
+    def document(self, text: str) -> None:
+        """Print a document of the answer as it is; made fit to show where it is shown.
+
+        What goes to a file or a program is not touched, and is UTF-8 whatever the terminal's language.
+        """
+        if sys.stdout.isatty():
+            self.line(formats.shown(text))
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode(errors="replace"))
+        if not text.endswith("\n"):
+            sys.stdout.buffer.write(b"\n")
+
+    def run(self, view: RunView) -> None:
+        """Print where a run stands, or what it left behind."""
+        if self.as_json:
+            self.json(view)
+            return
+        rows = formats.summary(view)
+        if not sys.stdout.isatty():
+            for name, value in rows:
+                self.line(f"{name}: {value}")
+            return
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in rows:
+            style = phase_style(view.phase) if name == "phase" else ""
+            grid.add_row(Text(name), Text(value, style=style))
+        border = phase_style(view.phase).removeprefix("bold ")
+        self._draw(Panel(grid, border_style=border, expand=False), max_columns=_MAX_PANEL_COLUMNS)
+
+    def runs(self, rows: list[RunRow]) -> None:
+        """Print a list of runs: a table for people, tab-separated lines for programs."""
+        if self.as_json:
+            self.json(RunList(runs=tuple(rows)))
+            return
+        columns = ("RUN", "PHASE", "AGENT", "STARTED", "TOOK", "TOKENS", "COST", "QUESTION")
+        cells = [_cells_of(row) for row in rows]
+        if not sys.stdout.isatty():
+            for line in (columns, *cells):
+                self.line("\t".join(line))
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for name in columns:
+            # An id that is cut off is of no use; a question still is.
+            table.add_column(
+                name,
+                no_wrap=True,
+                overflow="fold" if name == "RUN" else "ellipsis",
+                justify="right" if name in {"TOOK", "TOKENS", "COST"} else "left",
+            )
+        for row, line in zip(rows, cells, strict=True):
+            styles = {1: phase_style(row.phase)}
+            table.add_row(*(Text(cell, style=styles.get(place, "")) for place, cell in enumerate(line)))
+        self._draw(table)
+
+    def problem(self, error: StarterError) -> None:
+        """Tell why a command could not do what was asked."""
+        message = formats.one_line(str(error), max_chars=1_000)
+        self.say(f"longhaul: {message}")
+        if self.as_json:
+            report = Problem(kind=error.kind, message=message, exit_code=int(error.exit_code))
+            self.json(ProblemReport(error=report))
+
+    def crash(self, error: Exception) -> ExitCode:
+        """Tell of an error that nobody foresaw, in one line."""
+        what = formats.one_line(f"{type(error).__name__}: {error}")
+        self.say(f"longhaul: internal error: {what}; set LONGHAUL_LOG_LEVEL=debug for details")
+        if self.as_json:
+            code = ExitCode.RUN_FAILED
+            self.json(ProblemReport(error=Problem(kind="internal", message=what, exit_code=int(code))))
+        return ExitCode.RUN_FAILED
+
+    def _draw(self, drawn: RenderableType, *, max_columns: int | None = None) -> None:
+        console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+        if max_columns is not None:
+            console.width = min(console.width, max_columns)
+        console.print(drawn)
+
+
+def _cells_of(row: RunRow) -> tuple[str, ...]:
+    return (
+        row.run_id,
+        row.phase.value.replace("_", " "),
+        formats.one_line(row.agent or "-"),
+        formats.clock(row.requested_at),
+        formats.elapsed(formats.seconds_between(row.requested_at, row.ended_at)),
+        "-" if row.tokens is None else f"{row.tokens:,}",
+        "-" if row.cost_usd is None else f"${row.cost_usd:.2f}",
+        formats.one_line(row.question or "-"),
+    )

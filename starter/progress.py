@@ -1,0 +1,127 @@
+"""Progress on standard error: redrawn in place on a terminal, one line per change elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from runs.phase import Phase
+from starter import formats
+from starter.views import RunView
+
+_MAX_THOUGHT_CHARS: Final = 240
+"""Three lines of a terminal of 80 columns."""
+
+_NARROW_COLUMNS: Final = 60
+"""Below this, the agent's name would take the line that says how far it has come."""
+
+_STYLES: Final[dict[Phase, str]] = {
+    Phase.COMPLETED: "bold green",
+    Phase.INCOMPLETE: "bold yellow",
+    Phase.FAILED: "bold red",
+    Phase.CANCELLED: "bold yellow",
+    Phase.TIMED_OUT: "bold red",
+}
+
+
+def phase_style(phase: Phase) -> str:
+    """Return how rich is to write ``phase``."""
+    return _STYLES.get(phase, "bold cyan")
+
+
+class Progress(Protocol):
+    """Shows where a run stands while somebody waits."""
+
+    def show(self, view: RunView) -> None:
+        """Show the newest view."""
+
+
+class LineProgress:
+    """One plain line per change, for logs and pipes.
+
+    Args:
+        stream: Where the lines go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: str | None = None
+
+    def show(self, view: RunView) -> None:
+        """Print a line if the view says something new; elapsed time alone is nothing new."""
+        text = progress_text(view)
+        if text != self._last:
+            self._last = text
+            print(f"[{formats.elapsed(view.elapsed_s)}] {text}", file=self._stream, flush=True)
+
+
+class LiveProgress:
+    """A few lines redrawn in place.
+
+    Args:
+        live: Where they are drawn.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._spinner = Spinner("dots", style="cyan")
+
+    def show(self, view: RunView) -> None:
+        """Redraw."""
+        self._live.update(self._drawn(view), refresh=True)
+
+    def _drawn(self, view: RunView) -> Group:
+        head = Table.grid(padding=(0, 1))
+        if view.phase.is_end:
+            head.add_row(Text("●", style=phase_style(view.phase)), _headline(view, self._live.console.width))
+        else:
+            head.add_row(self._spinner, _headline(view, self._live.console.width))
+        below: list[Text] = []
+        if (reason := formats.hint(view)) and not view.phase.is_end:
+            below.append(Text(reason, style="yellow"))
+        if not view.phase.is_end:
+            if view.sighting and view.sighting.latest_thought:
+                thought = formats.one_line(view.sighting.latest_thought, max_chars=_MAX_THOUGHT_CHARS)
+                below.append(Text(thought, style="italic"))
+            below.append(Text(f"Ctrl-C detaches, the run goes on: longhaul watch {view.run_id}", style="dim"))
+        return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in below))
+
+
+@contextmanager
+def shown_progress(stream: TextIO, *, is_terminal: bool) -> Iterator[Progress]:
+    """Show progress on ``stream`` while the block lasts."""
+    if not is_terminal:
+        yield LineProgress(stream)
+        return
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    # Transient: what stays on the screen is the summary, not the last frame above it.
+    with Live(console=console, auto_refresh=True, refresh_per_second=8, transient=True) as live:
+        yield LiveProgress(live)
+
+
+def progress_text(view: RunView) -> str:
+    """Return where a run stands in one line, without what changes at every look."""
+    parts = [view.phase.value.replace("_", " ")]
+    if not view.phase.is_end:
+        parts.append(formats.findings(view.sighting))
+        if view.sighting and view.sighting.latest_thought:
+            parts.append(formats.one_line(view.sighting.latest_thought, max_chars=_MAX_THOUGHT_CHARS))
+        if reason := formats.hint(view):
+            parts.append(f"({reason})")
+    return " · ".join(part for part in parts if part)
+
+
+def _headline(view: RunView, columns: int) -> Text:
+    line = Text(view.phase.value.replace("_", " "), style=phase_style(view.phase))
+    line.append(f"  {formats.elapsed(view.elapsed_s)}", style="default not bold")
+    if found := formats.findings(view.sighting):
+        line.append(f"  {found}", style="default not bold")
+    if view.agent and columns >= _NARROW_COLUMNS:
+        line.append(f"  {formats.one_line(view.agent, max_chars=60)}", style="dim not bold")
+    return line

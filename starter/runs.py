@@ -1,0 +1,355 @@
+"""Start, watch and steer runs from any program: plain async functions over a Temporal client.
+
+    client = await connect()
+    started = await start_run(client, AgentRunRequest(agent=DEFAULT_AGENT, input="Why is the sky blue?"))
+    view = await result_of(client, started.run_id)
+
+None of them needs a worker: where a run stands is read from Temporal itself.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from runs.ids import InvalidRunId, check_run_id, make_run_id
+from runs.messages import (
+    AGENT_RUN,
+    AgentRunRequest,
+    AgentRunResult,
+    AgentRunStatus,
+    CancelReport,
+    Notification,
+)
+from runs.phase import Phase
+from runs.text import clean_text, first_line
+from starter.describing import AGENT_MEMO, QUESTION_MEMO, request_of, row_of, view_of
+from starter.errors import InvalidInput, RunNotFound, RunStillRunning, TemporalError, TemporalUnreachable
+from starter.queries import list_query
+from starter.temporal import RPC_TIMEOUT, connect, has_worker, temporal_errors
+from starter.views import CancelOutcome, RunRow, RunView, StartedRun
+from workflows import search_attributes
+
+__all__ = [
+    "cancel_run",
+    "connect",
+    "list_runs",
+    "look_at_run",
+    "notify_run",
+    "result_of",
+    "start_run",
+    "watch_run",
+]
+
+_SUMMARY_CHARS: Final = 90
+"""Temporal refuses a summary of more than 400 bytes; a character has four at most."""
+
+_DETAILS_CHARS: Final = 4_000
+"""Temporal refuses details of more than 20,000 bytes."""
+
+_YOUNG_S: Final = 60.0
+_LOOK_EVERY_YOUNG_S: Final = 0.3
+_LOOK_EVERY_S: Final = 1.0
+"""A look is one request that reads memory. In its first minute a run changes fast, or is being tried out."""
+
+_ASK_FOR_WORKER_EVERY_S: Final = 10.0
+"""A worker that is gone is noticed by what does not happen; asking more often would not tell sooner."""
+
+_REFUSED_FOR_S: Final = 30.0
+"""A server that has just come back may not know its namespaces for some seconds."""
+
+_QUERY_TIMEOUT: Final = timedelta(seconds=2)
+"""A query waits for a worker, and there may be none. It only adds detail."""
+
+
+async def start_run(
+    client: Client, request: AgentRunRequest, *, run_id: str | None = None, task_queue: str = "longhaul"
+) -> StartedRun:
+    """Start a run, or attach to the one that has this id, so that nothing is paid for twice.
+
+    May be repeated with the same id: whether the first run is open or closed, no second one is started.
+
+    Args:
+        client: From `connect`.
+        request: What to run.
+        run_id: The run's id; None makes one of the question.
+        task_queue: Where a worker looks for runs.
+
+    Raises:
+        InvalidInput: No run can have ``run_id``.
+        RunNotFound: ``run_id`` is taken by a workflow that is not a run.
+        TemporalError: Temporal could not be asked, or the namespace is not set up.
+    """
+    if run_id is None:
+        run_id = make_run_id(request.input, entropy=secrets.token_bytes(5))
+    try:
+        check_run_id(run_id)
+    except InvalidRunId as error:
+        raise InvalidInput(str(error)) from error
+    question = first_line(request.input, max_chars=_SUMMARY_CHARS)
+    async with temporal_errors(client, run_id=run_id):
+        try:
+            await client.start_workflow(
+                AGENT_RUN,
+                request,
+                id=run_id,
+                task_queue=task_queue,
+                # Temporal keeps a closed run's id for the retention period; until then it is refused, too.
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                memo={AGENT_MEMO: request.agent, QUESTION_MEMO: question},
+                search_attributes=_first_attributes(request),
+                static_summary=question,
+                static_details=_details_of(request),
+                rpc_timeout=RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return StartedRun(run_id=run_id, is_new=False, note=await _difference(client, run_id, request))
+    return StartedRun(run_id=run_id, is_new=True)
+
+
+async def look_at_run(client: Client, run_id: str, *, before: RunView | None = None) -> RunView:
+    """Return where a run stands now.
+
+    Args:
+        client: From `connect`.
+        run_id: Of any run, open or closed.
+        before: An earlier view of the same run, which makes this look cheaper.
+
+    Raises:
+        RunNotFound: There is no such run.
+        TemporalError: Temporal could not be asked.
+    """
+    async with temporal_errors(client, run_id=run_id):
+        handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
+        description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+        view = await view_of(description, client=client, before=before)
+        raw = description.raw_description
+        if (
+            view.phase is Phase.REQUESTED
+            and not raw.pending_activities
+            and not raw.HasField("pending_workflow_task")
+        ):
+            # Neither submitting nor about to: it waits out a refusal, and only the run itself knows which.
+            view = view.model_copy(update={"problem": await _what_it_waits_out(handle)})
+    return view
+
+
+async def watch_run(client: Client, run_id: str) -> AsyncIterator[RunView]:
+    """Yield where a run stands, again and again, until it has ended; the last view holds the result.
+
+    A server that goes away meanwhile is waited for; views then say ``is_temporal_away``. The views are
+    those of every look, whether anything changed or not.
+
+    Raises:
+        RunNotFound: There is no such run (any more).
+        TemporalError: Temporal could not be asked at the first look, or refuses from now on.
+    """
+    view = await look_at_run(client, run_id)
+    asked_at = seen_at = time.monotonic()
+    view = view.model_copy(update={"has_worker": await _has_worker(client, view.task_queue)})
+    while True:
+        yield view
+        if view.phase.is_end:
+            return
+        await asyncio.sleep(_LOOK_EVERY_YOUNG_S if view.elapsed_s < _YOUNG_S else _LOOK_EVERY_S)
+        try:
+            now = await look_at_run(client, run_id, before=view)
+            worker = view.has_worker
+            if time.monotonic() - asked_at > _ASK_FOR_WORKER_EVERY_S or worker is False:
+                asked_at = time.monotonic()
+                worker = await _has_worker(client, view.task_queue)
+        except TemporalError as error:
+            is_away = isinstance(error, TemporalUnreachable)
+            if not is_away and time.monotonic() - seen_at > _REFUSED_FOR_S:
+                raise
+            view = view.model_copy(update={"is_temporal_away": True})
+        else:
+            seen_at = time.monotonic()
+            view = now.model_copy(update={"has_worker": worker})
+
+
+async def result_of(client: Client, run_id: str, *, wait_timeout_s: float | None = None) -> RunView:
+    """Return a run once it has ended, however it ended.
+
+    Args:
+        client: From `connect`.
+        run_id: Of any run, open or closed.
+        wait_timeout_s: How long to wait; 0 only looks, None waits for as long as it takes.
+
+    Raises:
+        RunStillRunning: It has not ended in this time. It goes on.
+        RunNotFound: There is no such run.
+        TemporalError: Temporal could not be asked.
+    """
+    if wait_timeout_s == 0:
+        view = await look_at_run(client, run_id)
+    else:
+        view = await _last_view(client, run_id, wait_timeout_s=wait_timeout_s)
+    if not view.phase.is_end:
+        raise RunStillRunning(f"run {run_id!r} is still {view.phase.value}")
+    return view
+
+
+async def list_runs(
+    client: Client,
+    *,
+    phases: Iterable[Phase] = (),
+    agent: str | None = None,
+    label: str | None = None,
+    limit: int = 20,
+) -> list[RunRow]:
+    """Return runs, those under way first, then the newest.
+
+    Temporal's list lags behind by about a second.
+
+    Args:
+        client: From `connect`.
+        phases: Only runs in one of these; none given means all.
+        agent: Only runs of this agent.
+        label: Only runs that carry this label.
+        limit: How many at the most.
+
+    Raises:
+        TemporalError: Temporal could not be asked, or the namespace is not set up.
+    """
+    async with temporal_errors(client):
+        executions = client.list_workflows(
+            list_query(phases=phases, agent=agent, label=label), limit=limit, rpc_timeout=RPC_TIMEOUT
+        )
+        return [await row_of(execution) async for execution in executions]
+
+
+async def cancel_run(client: Client, run_id: str, *, wait_timeout_s: float = 60.0) -> CancelOutcome:
+    """Ask a run to stop, and the API with it; wait for what comes of it.
+
+    Args:
+        client: From `connect`.
+        run_id: Of any run. One that has ended is left alone.
+        wait_timeout_s: How long to wait for the run's end; 0 only asks.
+
+    Raises:
+        RunNotFound: There is no such run.
+        TemporalError: Temporal could not be asked.
+    """
+    view = await look_at_run(client, run_id)
+    if view.phase.is_end:
+        return CancelOutcome(
+            run_id=run_id, phase=view.phase, had_ended=True, report=_cancel_report(view.result)
+        )
+    async with temporal_errors(client, run_id=run_id):
+        await client.get_workflow_handle(run_id).cancel(rpc_timeout=RPC_TIMEOUT)
+    if wait_timeout_s > 0:
+        view = await _last_view(client, run_id, wait_timeout_s=wait_timeout_s)
+    return CancelOutcome(run_id=run_id, phase=view.phase, report=_cancel_report(view.result))
+
+
+async def notify_run(client: Client, run_id: str, *, source: str, interaction_id: str | None = None) -> None:
+    """Tell a run that a look is worth while now. Only a hint; may be repeated.
+
+    Args:
+        client: From `connect`.
+        run_id: Of an open run.
+        source: Who says so, for people.
+        interaction_id: Of which interaction; a run ignores hints about others. None means its own.
+
+    Raises:
+        RunNotFound: There is no such run, or it has ended.
+        TemporalError: Temporal could not be asked.
+    """
+    async with temporal_errors(client, run_id=run_id):
+        await client.get_workflow_handle(run_id).signal(
+            "notified", Notification(interaction_id=interaction_id, source=source), rpc_timeout=RPC_TIMEOUT
+        )
+
+
+async def _last_view(client: Client, run_id: str, *, wait_timeout_s: float | None) -> RunView:
+    view: RunView | None = None
+    try:
+        async with asyncio.timeout(wait_timeout_s):
+            async for view in watch_run(client, run_id):  # noqa: B007 - the last one is what is wanted
+                pass
+    except TimeoutError:
+        pass
+    return view or await look_at_run(client, run_id)
+
+
+def _first_attributes(request: AgentRunRequest) -> TypedSearchAttributes:
+    # Set at the start so that a run can be found before any worker has seen it.
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(search_attributes.PHASE, Phase.REQUESTED.value),
+        SearchAttributePair(search_attributes.AGENT, request.agent),
+    ]
+    if request.tenant is not None:
+        pairs.append(SearchAttributePair(search_attributes.TENANT, request.tenant))
+    if request.labels:
+        pairs.append(SearchAttributePair(search_attributes.LABELS, list(request.labels)))
+    return TypedSearchAttributes(pairs)
+
+
+def _details_of(request: AgentRunRequest) -> str:
+    # Indented, Markdown shows text as it is: a question can neither format nor link.
+    question = clean_text(request.input[:_DETAILS_CHARS])
+    lines = ["**Question**", "", *(f"    {line}" for line in question.splitlines())]
+    if request.attachments:
+        names = [clean_text(attachment.name)[:100] for attachment in request.attachments]
+        lines += ["", "**Attachments**", "", *(f"    {name}" for name in names)]
+    return "\n".join(lines)
+
+
+async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> str | None:
+    """Say how the run that was there differs from what was asked for."""
+    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
+    description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+    if description.workflow_type != AGENT_RUN:
+        raise RunNotFound(
+            f"{run_id!r} is taken by a workflow of type {description.workflow_type!r}; choose another id"
+        )
+    first = await request_of(client, run_id)
+    if first is None:
+        return None
+    different = []
+    if first.input != request.input:
+        different.append(f"question ({first_line(first.input, max_chars=_SUMMARY_CHARS)!r})")
+    if first.agent != request.agent:
+        different.append(f"agent ({first.agent!r})")
+    if [part.uri for part in first.attachments] != [part.uri for part in request.attachments]:
+        different.append("attachments")
+    if not different:
+        return None
+    return f"run {run_id!r} was started with a different {' and '.join(different)}; it is left as it is"
+
+
+async def _has_worker(client: Client, task_queue: str) -> bool | None:
+    """Say whether a worker polls ``task_queue``; None when Temporal does not tell."""
+    try:
+        return await has_worker(client, task_queue=task_queue)
+    except TemporalError:
+        return None
+
+
+async def _what_it_waits_out(handle: WorkflowHandle[Any, Any]) -> str | None:
+    try:
+        status = await handle.query("status", result_type=AgentRunStatus, rpc_timeout=_QUERY_TIMEOUT)
+    except RPCError:
+        return None
+    if not isinstance(status, AgentRunStatus) or status.problem is None:
+        return None
+    when = f"; next try at {status.next_submission_at:%H:%M:%S} UTC" if status.next_submission_at else ""
+    return f"{status.problem}{when}"
+
+
+def _cancel_report(result: AgentRunResult | None) -> CancelReport | None:
+    return result.cancel if result else None

@@ -1,0 +1,163 @@
+"""What the functions return and ``--json`` prints. The shapes are stable: fields are only added."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from runs.messages import AgentRunResult, CancelReport, Sighting
+from runs.phase import Phase
+from starter.errors import ExitCode
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class StartedRun(_View):
+    """Answer to starting a run.
+
+    Attributes:
+        run_id: What every other command takes.
+        is_new: False when a run with this id was there already and nothing was started.
+        note: What the caller should know about the run that was there, or None.
+    """
+
+    run_id: str
+    is_new: bool
+    note: str | None = None
+
+
+class RunView(_View):
+    """Where a run stands, as far as one look at Temporal shows.
+
+    Attributes:
+        run_id: The run's id.
+        phase: Where it stands.
+        agent: Whom it was given to; None when the run says nothing about it.
+        question: The question's first line.
+        task_queue: Where it waits for a worker.
+        requested_at: When it was started, by the server's clock.
+        elapsed_s: Seconds since then, or until it ended.
+        interaction_id: The API's id, once there is one.
+        sighting: What the last look at the API saw; None before the first, and after the end.
+        problem: What the run is waiting out, or why it ended without a result; None when all is well.
+        has_worker: Whether a worker polls the run's task queue; None when nobody asked.
+        is_temporal_away: Whether Temporal stopped answering while this run was watched; the rest is
+            then what was last seen.
+        result: What the run left behind; None before its end, and when it was ended from outside.
+    """
+
+    run_id: str
+    phase: Phase
+    agent: str | None = None
+    question: str | None = None
+    task_queue: str
+    requested_at: datetime
+    elapsed_s: float
+    interaction_id: str | None = None
+    sighting: Sighting | None = None
+    problem: str | None = None
+    has_worker: bool | None = None
+    is_temporal_away: bool = False
+    result: AgentRunResult | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How a command that waited for this run ends."""
+        match self.phase:
+            case Phase.COMPLETED | Phase.INCOMPLETE:
+                return ExitCode.DONE
+            case Phase.FAILED | Phase.CANCELLED | Phase.TIMED_OUT:
+                return ExitCode.RUN_FAILED
+            case Phase.REQUESTED | Phase.RUNNING | Phase.SETTLING | Phase.CANCELLING:
+                return ExitCode.STILL_RUNNING
+
+
+class FinishedRun(RunView):
+    """A `RunView` with the report itself.
+
+    Attributes:
+        report: The report's Markdown; None when there is none.
+        saved: Files that were copied for the caller.
+    """
+
+    report: str | None = None
+    saved: tuple[str, ...] = ()
+
+
+class RunRow(_View):
+    """One line of a list of runs.
+
+    Attributes:
+        ended_at: When it ended; None while it goes on.
+        tokens: Tokens used; None when unknown.
+        cost_usd: Their estimated cost; None when unknown.
+    """
+
+    run_id: str
+    phase: Phase
+    agent: str | None = None
+    question: str | None = None
+    labels: tuple[str, ...] = ()
+    tenant: str | None = None
+    requested_at: datetime
+    ended_at: datetime | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class RunList(_View):
+    """What ``longhaul list --json`` prints, newest first."""
+
+    runs: tuple[RunRow, ...]
+
+
+class CancelOutcome(_View):
+    """What came of cancelling a run.
+
+    Attributes:
+        phase: Where the run stood when the waiting ended.
+        had_ended: Whether there was nothing left to cancel.
+        report: What the API answered; None while it is not known, or when nothing was at the API.
+    """
+
+    run_id: str
+    phase: Phase
+    had_ended: bool = False
+    report: CancelReport | None = None
+
+
+class Check(_View):
+    """One thing ``longhaul doctor`` looked at.
+
+    Attributes:
+        is_ok: None when it could not be looked at, because something before it is not in order.
+        detail: What was found.
+        remedy: What to do about it; None when nothing has to be done.
+    """
+
+    name: str
+    is_ok: bool | None
+    detail: str
+    remedy: str | None = None
+
+
+class Diagnosis(_View):
+    """What ``longhaul doctor --json`` prints."""
+
+    is_ok: bool
+    checks: tuple[Check, ...]
+
+
+class Problem(_View):
+    """Why a command could not do what was asked."""
+
+    kind: str
+    message: str
+    exit_code: int
+
+
+class ProblemReport(_View):
+    """What ``--json`` prints in place of an answer."""
+
+    error: Problem
