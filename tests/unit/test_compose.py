@@ -75,7 +75,8 @@ def test_runs_one_image_without_privileges() -> None:
         assert (service["image"], service["build"], service["pull_policy"]) == ("longhaul", ".", "build")
         assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
     assert {name: s["cap_add"] for name, s in SERVICES.items() if "cap_add" in s} == {"home": ["CHOWN"]}
-    assert {name for name in OURS if SERVICES[name]["user"] == "0"} == {"home"}
+    users = {name: s["user"] for name, s in SERVICES.items() if "user" in s}
+    assert users == {"home": "0", "worker": "${LONGHAUL_UID:-1000}"}
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -110,10 +111,11 @@ def test_waits_for_a_submission_before_killing() -> None:
 
 
 def test_keeps_runs_and_reports() -> None:
-    """Temporal's database is on a volume, and the worker's folder is the one that a host command uses."""
-    (database,) = SERVICES["temporal"]["volumes"]
-    assert database == "temporal:/home/temporal"
+    """What watches and is watched lies on volumes, and reports in the folder that a host command uses."""
+    assert SERVICES["temporal"]["volumes"] == ["temporal:/home/temporal"]
     assert "--db-filename=/home/temporal/temporal.db" in SERVICES["temporal"]["command"]
+    assert SERVICES["emulator"]["volumes"] == ["emulator:/data"]
+    assert "--state-file=/data/emulator.db" in SERVICES["emulator"]["command"]
     assert Settings.model_fields["home"].default == Path("~/.longhaul")
     assert (
         SERVICES["worker"]["volumes"]
@@ -122,21 +124,33 @@ def test_keeps_runs_and_reports() -> None:
     )
 
 
-def started_worker(scratch: Path, given: dict[str, str]) -> dict[str, str]:
-    """The environment in which the worker's container starts `longhaul worker`."""
-    stand_in = scratch / "longhaul"
-    stand_in.write_text('#!/bin/sh\n[ "$*" = worker ] && env', "utf-8")
-    stand_in.chmod(0o755)
+def run_worker(environ: dict[str, str], *, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run what the worker's container runs, with `folder` as its /data."""
     worker = SERVICES["worker"]
     (script,) = worker["command"]
-    started = subprocess.run(
-        [*worker["entrypoint"], script.replace("$$", "$")],
-        env={"PATH": f"{scratch}:{os.defpath}", **given},
+    return subprocess.run(
+        [*worker["entrypoint"], script.replace("$$", "$").replace("/data", str(folder))],
+        env=environ,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+
+
+def started_worker(scratch: Path, given: dict[str, str]) -> dict[str, str]:
+    """The environment in which the worker's container starts `longhaul worker`."""
+    scratch.joinpath("longhaul").write_text('#!/bin/sh\n[ "$*" = worker ] && env', "utf-8")
+    scratch.joinpath("longhaul").chmod(0o755)
+    started = run_worker({"PATH": f"{scratch}:{os.defpath}", **given}, folder=scratch)
+    assert started.returncode == 0, started.stderr
     return dict(line.split("=", 1) for line in started.stdout.splitlines())
+
+
+def test_says_whose_folder_it_may_not_write(tmp_path: Path) -> None:
+    """A worker that could keep nothing does not start; it names the folder and the variable to set."""
+    ended = run_worker({"PATH": os.defpath, "LONGHAUL_HOME": "/mine"}, folder=tmp_path / "missing")
+    assert ended.returncode == 1
+    assert "/mine belongs to somebody else: set LONGHAUL_UID=" in ended.stderr
 
 
 @pytest.mark.parametrize("given", [{}, {"GEMINI_API_KEY": ""}], ids=str)
