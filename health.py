@@ -114,6 +114,12 @@ def listen(address: str) -> socket.socket:
     return socket.create_server((host, int(port)), family=family)
 
 
+def url_of(listener: socket.socket) -> str:
+    """Return the address of ``listener`` for a person, also where the system chose the port."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def loopback_address() -> str:
     """Return HOST:PORT of a loopback port that nothing listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -146,7 +152,10 @@ async def serving(
                 answer = await client.get(f"http://{metrics_address}/metrics")
             except httpx.HTTPError as error:
                 return PlainTextResponse(f"no metrics: {error}\n", status_code=502)
-            return Response(answer.content, answer.status_code, media_type=answer.headers["content-type"])
+            # As a header: Starlette would add a charset to a media type, and Prometheus reads it exactly.
+            return Response(
+                answer.content, answer.status_code, {"content-type": answer.headers["content-type"]}
+            )
 
         server = _Server(
             uvicorn.Config(

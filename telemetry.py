@@ -145,7 +145,7 @@ def redactor(secrets: Collection[str]) -> Callable[[str], str]:
     A secret is found as it is and as JSON, ``repr`` and a URL would spell it.
     """
     spellings: set[str] = set()
-    for secret in secrets:
+    for secret in map(str.strip, secrets):  # a file's line break is not sent, and so not logged
         if len(secret) >= _MIN_SECRET_CHARS:
             spellings |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe="")}
     # The longest first: one secret may be the beginning of another.
@@ -225,7 +225,7 @@ def _escape_control_characters(_logger: WrappedLogger, _method: str, line: Event
         if key == "exception":  # the one text whose line breaks are meant
             escaped[key] = "\n".join(_escaped(part) for part in str(value).split("\n"))
         else:
-            escaped[key] = _escaped(value) if isinstance(value, str) else value
+            escaped[_escaped(key)] = _escaped(value) if isinstance(value, str) else value
     return escaped
 
 

@@ -28,7 +28,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 import startup
 from activities.interaction_activities import InteractionActivities
 from activities.timeouts import SUBMIT_TIMEOUT
-from health import Health, listen, serving
+from health import Health, listen, serving, url_of
 from interactions.client import InteractionsClient
 from settings import Settings, SettingsError
 from startup import StartupError
@@ -169,7 +169,6 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
         activities = InteractionActivities(interactions, store, prices=prices, pacing=settings.pacing)
         async with build_worker(client, settings=settings, workflows=WORKFLOWS, activities=activities.all()):
             stop.is_serving = True
-            host, port = listener.getsockname()[:2]
             log.info(
                 "worker.started",
                 task_queue=settings.task_queue,
@@ -177,7 +176,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
                 temporal=client.service_client.config.target_host,
                 api=api.root_url,
                 artifacts=settings.artifacts_url,
-                health=f"http://{host}:{port}/healthz",
+                health=f"{url_of(listener)}/healthz",
                 version=version("longhaul"),
                 startup_ms=round((time.perf_counter() - began_at) * 1000),
             )

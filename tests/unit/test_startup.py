@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from activities.timeouts import CALL_TIMEOUT, SUBMIT_TIMEOUT
+from settings import Settings
+from startup import EXIT_MISCONFIGURED, StartupError, api_config, connection, open_store
+
+
+def config_for(**environ: str) -> str:
+    """Return where the API is with ``environ``, and which headers are sent."""
+    config = api_config(Settings.from_env(environ))
+    headers = ", ".join(f"{name}: {value}" for name, value in config.auth_headers().items())
+    return f"{config.root_url} ({headers})"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {"GEMINI_API_KEY": "key"},
+            "https://generativelanguage.googleapis.com/v1beta (x-goog-api-key: key)",
+        ),
+        (
+            {"GEMINI_API_KEY": "key", "LONGHAUL_API_VERSION": "v1"},
+            "https://generativelanguage.googleapis.com/v1 (x-goog-api-key: key)",
+        ),
+        (
+            {"LONGHAUL_API_BASE_URL": "http://127.0.0.1:8089/"},
+            "http://127.0.0.1:8089/v1beta (x-goog-api-key: emulator)",
+        ),
+        (
+            {"LONGHAUL_API_BASE_URL": "http://127.0.0.1:8089", "GEMINI_API_KEY": "key"},
+            "http://127.0.0.1:8089/v1beta (x-goog-api-key: key)",
+        ),
+        (
+            {"LONGHAUL_VERTEX_PROJECT": "p", "LONGHAUL_VERTEX_TOKEN": "t", "GEMINI_API_KEY": "key"},
+            "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global (authorization: Bearer t)",
+        ),
+        (
+            {
+                "LONGHAUL_VERTEX_PROJECT": "p",
+                "LONGHAUL_VERTEX_TOKEN": "t",
+                "LONGHAUL_VERTEX_LOCATION": "eu",
+                "LONGHAUL_API_VERSION": "v1",
+            },
+            "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu (authorization: Bearer t)",
+        ),
+    ],
+)
+def test_settings_say_where_the_api_is(environ: dict[str, str], expected: str) -> None:
+    """Google's own address, one of ours, or a project on Vertex AI."""
+    assert config_for(**environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({}, "GEMINI_API_KEY: not set; set it, or point LONGHAUL_API_BASE_URL at an emulator"),
+        (
+            {"LONGHAUL_VERTEX_PROJECT": "p", "GEMINI_API_KEY": "key"},
+            "LONGHAUL_VERTEX_TOKEN: not set, and LONGHAUL_VERTEX_PROJECT needs it",
+        ),
+        ({"GEMINI_API_KEY": "two words"}, "GEMINI_API_KEY: must be printable ASCII without spaces"),
+        (
+            {"LONGHAUL_VERTEX_PROJECT": "p/../q", "LONGHAUL_VERTEX_TOKEN": "t"},
+            "LONGHAUL_VERTEX_PROJECT: must be a name of letters",
+        ),
+        (
+            {"LONGHAUL_API_BASE_URL": "http://host/?key=k"},
+            "LONGHAUL_API_BASE_URL: must carry no user, query or fragment",
+        ),
+    ],
+)
+def test_what_is_missing_is_said_with_its_variable(environ: dict[str, str], message: str) -> None:
+    """The message begins with the variable, says what to do, and never shows the value."""
+    with pytest.raises(StartupError) as caught:
+        config_for(**environ)
+    assert str(caught.value).startswith(message)
+    assert "two words" not in str(caught.value)
+    assert caught.value.exit_code == EXIT_MISCONFIGURED
+
+
+def test_a_submission_ends_before_its_activity_does() -> None:
+    """A create that outlived its activity would have an unknown outcome for no reason."""
+    config = api_config(Settings.from_env({"GEMINI_API_KEY": "key"}))
+    assert config.create_timeout_s < SUBMIT_TIMEOUT.total_seconds()
+    assert config.call_timeout_s <= CALL_TIMEOUT.total_seconds()
+
+
+async def test_every_activity_can_have_a_connection() -> None:
+    """As many connections as activities: waiting for one would use up a submission's time."""
+    config = api_config(Settings.from_env({"GEMINI_API_KEY": "key", "LONGHAUL_MAX_ACTIVITIES": "700"}))
+    assert config.max_connections == 700
+
+
+async def test_a_store_is_ready_before_anything_is_paid(tmp_path: Path) -> None:
+    """A place that cannot be written to is refused, with its variable."""
+    await open_store(Settings.from_env({"LONGHAUL_HOME": str(tmp_path)}))
+    (tmp_path / "file").write_text("in the way")
+    for url in (str(tmp_path / "file" / "below"), "nonsense://bucket"):
+        with pytest.raises(StartupError, match=r"^LONGHAUL_ARTIFACTS_URL: "):
+            await open_store(Settings.from_env({"LONGHAUL_ARTIFACTS_URL": url}))
+
+
+def test_a_broken_temporal_file_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporal's own configuration is read by its library; its complaint is passed on."""
+    file = tmp_path / "temporal.toml"
+    file.write_text("[profile.default\n")
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(file))
+    with pytest.raises(StartupError, match=r"TEMPORAL_\*"):
+        connection()
+
+
+def test_temporal_is_local_unless_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without any configuration the worker looks where the development server listens."""
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    assert connection().get("target_host") == "localhost:7233"
