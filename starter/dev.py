@@ -64,18 +64,26 @@ class Terminal:
 
 def dev(  # noqa: PLR0913 - one parameter per option is typer's way
     *,
-    port: Annotated[int, typer.Option(help="Temporal's gRPC port.", min=1, max=65535)] = 7233,
-    ui_port: Annotated[int, typer.Option(help="Temporal UI's port.", min=1, max=65535)] = 8233,
-    emulator_port: Annotated[int, typer.Option(help="The emulator's port.", min=1, max=65535)] = 8089,
-    health_port: Annotated[int, typer.Option(help="The worker's health port.", min=1, max=65535)] = 9090,
+    port: Annotated[int, typer.Option(help="Temporal's gRPC port.", metavar="PORT", min=1, max=65535)] = 7233,
+    ui_port: Annotated[
+        int, typer.Option(help="Temporal UI's port.", metavar="PORT", min=1, max=65535)
+    ] = 8233,
+    emulator_port: Annotated[
+        int, typer.Option(help="The emulator's port.", metavar="PORT", min=1, max=65535)
+    ] = 8089,
+    health_port: Annotated[
+        int, typer.Option(help="The worker's health port.", metavar="PORT", min=1, max=65535)
+    ] = 9090,
     time_scale: Annotated[
-        float, typer.Option(help="How many times faster than the real API the emulator works.", min=0.1)
+        float,
+        typer.Option(help="How many times as fast as the real API the emulator works.", metavar="N", min=0.1),
     ] = 60.0,
     emulator: Annotated[
         bool, typer.Option("--emulator", help="Use the emulator even though an API key is set.")
     ] = False,
     home: Annotated[
-        Path | None, typer.Option(help="Folder for the database and the reports.  [default: ~/.longhaul]")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the database and the reports.  [default: ~/.longhaul]"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not show what the programs print.")] = False,
 ) -> None:

@@ -1,11 +1,9 @@
 """The stack's own laws, with stand-ins for worker and emulator, and Temporal's real server."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,50 +14,7 @@ from starter import dev_stack
 from starter.dev_stack import DevStack, DevStackError, DevStackOptions, Ports
 from starter.processes import ChildProcess
 from tests.dev_server import running_dev_server
-
-WORKER = """
-import http.server, os, pathlib, signal, socket, sys
-
-home = pathlib.Path(os.environ["LONGHAUL_HOME"])
-host, port = os.environ["LONGHAUL_HEALTH_ADDRESS"].split(":")
-
-class Health(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-def reaches(address):
-    try:
-        socket.create_connection(address).close()
-    except OSError:
-        return False
-    return True
-
-def drain(*_):
-    temporal_host, temporal_port = os.environ["TEMPORAL_ADDRESS"].split(":")
-    emulator_port = os.environ["LONGHAUL_API_BASE_URL"].rpartition(":")[2]
-    addresses = (temporal_host, int(temporal_port)), ("127.0.0.1", int(emulator_port))
-    home.joinpath("drained").write_text(str([reaches(address) for address in addresses]))
-    sys.exit(0)
-
-if home.joinpath("broken").exists():
-    sys.exit("this worker is broken")
-signal.signal(signal.SIGTERM, drain)
-http.server.ThreadingHTTPServer((host, int(port)), Health).serve_forever()
-"""
-
-EMULATOR = """
-import socket, sys
-
-port = int(sys.argv[sys.argv.index("--port") + 1])
-server = socket.create_server(("127.0.0.1", port))
-print(f"emulator listening on http://127.0.0.1:{port}", flush=True)
-while True:
-    server.accept()
-"""
+from tests.e2e.dev_stand_ins import processes_of, until, write_stand_ins
 
 
 class Seen:
@@ -86,31 +41,8 @@ def seen() -> Seen:
 @pytest.fixture
 def options(tmp_path: Path) -> DevStackOptions:
     """A stack of stand-ins on free ports."""
-    programs = tmp_path / "programs"
-    programs.joinpath("emulator").mkdir(parents=True)
-    programs.joinpath("worker.py").write_text(WORKER)
-    programs.joinpath("emulator", "__init__.py").touch()
-    programs.joinpath("emulator", "__main__.py").write_text(EMULATOR)
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(programs)}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(write_stand_ins(tmp_path))}
     return DevStackOptions(home=tmp_path / "home", environ=environ, ports=Ports.free())
-
-
-def processes_of(home: Path) -> set[int]:
-    """Ids of the live processes that were started for ``home``."""
-    pids = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            started_for = process.joinpath("environ").read_bytes() + process.joinpath("cmdline").read_bytes()
-            if str(home).encode() in started_for:
-                pids.add(int(process.name))
-    return pids
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return once ``condition`` holds; fail when it does not within half a minute."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
-            await asyncio.sleep(0.02)
 
 
 def child(stack: DevStack, name: str) -> ChildProcess:
