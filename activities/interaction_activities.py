@@ -1,4 +1,4 @@
-"""The four activities of a run, each around one thing that can fail by itself: submit, watch, settle, cancel."""
+"""The activities of a run: submit, watch, settle, cancel. Each wraps one thing that can fail by itself."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -146,7 +146,10 @@ class InteractionActivities:
             try:
                 interaction = await self._client.get(settling.interaction_id)
             except InteractionsError as error:
-                if error.status_code == HTTPStatus.NOT_FOUND and activity.info().attempt >= _SETTLE_LOST_AFTER:
+                if (
+                    error.status_code == HTTPStatus.NOT_FOUND
+                    and activity.info().attempt >= _SETTLE_LOST_AFTER
+                ):
                     raise failures.lost(settling.interaction_id) from error
                 raise failures.not_settled(
                     failures.describe(error), code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s

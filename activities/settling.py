@@ -139,7 +139,9 @@ def _outcome_of(interaction: Interaction, *, is_empty: bool) -> tuple[Outcome, R
 
 
 def _why_failed(interaction: Interaction) -> str:
-    reasons = [f"{problem.code or 'error'}: {problem.message or 'no reason given'}" for problem in interaction.errors]
+    reasons = [
+        f"{problem.code or 'error'}: {problem.message or 'no reason given'}" for problem in interaction.errors
+    ]
     reasons += [
         step.error.message
         for step in interaction.turn_steps

@@ -1,4 +1,4 @@
-"""How long each activity may take, and why; shared by the workflow that sets them and the worker that drains."""
+"""How long each activity may take, and why: for the workflow that sets it and the worker that drains."""
 
 from datetime import timedelta
 from typing import Final
@@ -20,7 +20,7 @@ LOOK_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=15)
 
 LOOK_RETRY: Final = RetryPolicy(
     # Only for a look that broke in a way the activity did not foresee, or whose worker vanished; a
-    # foreseen one carries its own delay. No bound on attempts: each is one look, and the run's deadline ends it.
+    # foreseen one carries its own delay. Attempts have no bound: the run's deadline ends them.
     initial_interval=timedelta(seconds=5),
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=60),

@@ -43,7 +43,8 @@ def render_details(
         _WHAT_IS_GOING_ON[status.phase],
         "",
         f"- **Agent:** {_escape(status.agent)}",
-        f"- **Requested:** {_clock(status.requested_at)}, {_duration(now - status.requested_at)} before this was written",
+        f"- **Requested:** {_clock(status.requested_at)}",
+        f"- **Elapsed:** {_duration(now - status.requested_at)} when this was written",
     ]
     if not status.phase.is_end:
         lines.append(f"- **Deadline:** {_clock(status.deadline_at)}")
@@ -63,10 +64,11 @@ def render_details(
 def _findings(status: AgentRunStatus, settled: Settled | None) -> list[str]:
     if settled:
         counts, usage = settled.counts, settled.usage
-        lines = [
-            f"- **Found:** {counts.searches} searches, {counts.pages} pages read, "
-            f"{counts.sources} sources, {counts.text_bytes:,} bytes of text, {counts.images} images"
-        ]
+        found = (
+            f"{counts.searches} searches, {counts.pages} pages read, {counts.sources} sources, "
+            f"{counts.text_bytes:,} bytes of text, {counts.images} images"
+        )
+        lines = [f"- **Found:** {found}"]
         if usage.total_tokens is not None:
             cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
             lines.append(f"- **Used:** {usage.total_tokens:,} tokens{cost}")
@@ -82,7 +84,10 @@ def _findings(status: AgentRunStatus, settled: Settled | None) -> list[str]:
 
 def _files(status: AgentRunStatus, settled: Settled | None) -> list[str]:
     if settled and settled.artifacts:
-        return ["- **Files:**", *(f"  - {_escape(ref.uri)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts)]
+        return [
+            "- **Files:**",
+            *(f"  - {_escape(ref.uri)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts),
+        ]
     if status.artifacts_uri and not status.phase.is_end:
         return [f"- **The report will be in:** {_escape(status.artifacts_uri)}"]
     return []

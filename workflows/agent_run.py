@@ -12,10 +12,15 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NoReturn, assert_never
+from typing import Any, assert_never
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributeUpdate,
+    SearchAttributeValueType,
+    TypedSearchAttributes,
+)
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -335,21 +340,16 @@ class AgentRunWorkflow:
         """Show where the run stands: search attributes for lists, current details for people."""
         usage = self._settled.usage if self._settled else Usage()
         cost_usd = self._settled.cost_usd if self._settled else None
-        wanted = [
-            (search_attributes.PHASE, self._phase.value),
-            (search_attributes.AGENT, self._request.agent),
-            (search_attributes.INTERACTION_ID, self._interaction_id),
-            (search_attributes.TENANT, self._request.tenant),
-            (search_attributes.LABELS, list(self._request.labels) or None),
-            (search_attributes.TOKENS, usage.total_tokens),
-            (search_attributes.COST_USD, cost_usd),
-        ]
         shown = workflow.info().typed_search_attributes
         # Only what changed: each upsert is an event, and the starter may have set the first ones already.
-        updates: list[SearchAttributeUpdate] = [
-            key.value_set(value)  # type: ignore[arg-type]  # the list pairs each key with a value of its type
-            for key, value in wanted
-            if value is not None and shown.get(key) != value  # type: ignore[call-overload]  # likewise
+        updates = [
+            *_change(shown, search_attributes.PHASE, self._phase.value),
+            *_change(shown, search_attributes.AGENT, self._request.agent),
+            *_change(shown, search_attributes.INTERACTION_ID, self._interaction_id),
+            *_change(shown, search_attributes.TENANT, self._request.tenant),
+            *_change(shown, search_attributes.LABELS, list(self._request.labels) or None),
+            *_change(shown, search_attributes.TOKENS, usage.total_tokens),
+            *_change(shown, search_attributes.COST_USD, cost_usd),
         ]
         if updates:
             workflow.upsert_search_attributes(updates)
@@ -366,22 +366,13 @@ class AgentRunWorkflow:
     def _close(self) -> AgentRunResult:
         """Return the result, or end the workflow the way the phase asks for."""
         result = self._result()
-        match self._phase:
-            case Phase.COMPLETED | Phase.INCOMPLETE:
-                return result
-            case Phase.CANCELLED if self._stop is _Stop.CALLER:
-                # A cancelled workflow returns nothing, so the result goes where `describe` shows it.
-                workflow.upsert_memo({RESULT_MEMO: result})
-                raise asyncio.CancelledError
-            case Phase.TIMED_OUT:
-                self._raise(result, kind=WorkflowErrorType.RUN_TIMED_OUT)
-            case _:
-                self._raise(result, kind=WorkflowErrorType.RUN_FAILED)
-
-    def _raise(self, result: AgentRunResult, *, kind: WorkflowErrorType) -> NoReturn:
-        message = result.error.message if result.error else "the interaction was cancelled outside of this run"
-        # Not retryable: a retry policy given by whoever started the run would pay for it again.
-        raise ApplicationError(message, result, type=kind, non_retryable=True)
+        if self._phase in (Phase.COMPLETED, Phase.INCOMPLETE):
+            return result
+        if self._phase is Phase.CANCELLED and self._stop is _Stop.CALLER:
+            # A cancelled workflow returns nothing, so the result goes where `describe` shows it.
+            workflow.upsert_memo({RESULT_MEMO: result})
+            raise asyncio.CancelledError
+        raise _failure_with(result)
 
     def _result(self) -> AgentRunResult:
         settled = self._settled
@@ -407,6 +398,22 @@ class AgentRunWorkflow:
             cancel=self._cancel,
             notes=settled.notes if settled else (),
         )
+
+
+def _change(
+    shown: TypedSearchAttributes,
+    key: SearchAttributeKey[SearchAttributeValueType],
+    value: SearchAttributeValueType | None,
+) -> list[SearchAttributeUpdate[Any]]:
+    return [] if value is None or shown.get(key) == value else [key.value_set(value)]
+
+
+def _failure_with(result: AgentRunResult) -> ApplicationError:
+    message = result.error.message if result.error else "the interaction was cancelled by somebody else"
+    is_late = result.phase is Phase.TIMED_OUT
+    kind = WorkflowErrorType.RUN_TIMED_OUT if is_late else WorkflowErrorType.RUN_FAILED
+    # Not retryable: a retry policy given by whoever started the run would pay for it again.
+    return ApplicationError(message, result, type=kind, non_retryable=True)
 
 
 def _why_invalid(request: object) -> str:

@@ -39,12 +39,32 @@ from workflows.agent_run import AgentRunWorkflow
 Handle = WorkflowHandle[AgentRunWorkflow, AgentRunResult]
 
 REQUEST = AgentRunRequest(
-    agent="deep-research-preview-04-2026", input="Why is tea astringent?\nIn depth.", labels=("tea",), tenant="t"
+    agent="deep-research-preview-04-2026",
+    input="Why is tea astringent?\nIn depth.",
+    labels=("tea",),
+    tenant="t",
 )
 
 REPORT = ArtifactRef(
-    name="report.md", uri="file:///reports/report.md", media_type="text/markdown", size_bytes=3, sha256="0" * 64
+    name="report.md",
+    uri="file:///reports/report.md",
+    media_type="text/markdown",
+    size_bytes=3,
+    sha256="0" * 64,
 )
+
+SETTLED = Settled(
+    outcome=Outcome.COMPLETED,
+    excerpt="Tannins.",
+    artifacts=(REPORT,),
+    usage=Usage(total_tokens=319_000),
+    cost_usd=2.07,
+    counts=Counts(searches=80, sources=12),
+)
+
+CONFIRMED = CancelReport(was_confirmed=True, detail="confirmed")
+
+QUICK = Pacing(poll_min_s=0.05, poll_max_s=0.1)
 
 
 @dataclass
@@ -61,16 +81,9 @@ class FakeApi:
     submissions: list[ApplicationError] = field(default_factory=list)
     looks_until_end: int = 2
     look_error: ApplicationError | None = None
-    settled: Settled = Settled(
-        outcome=Outcome.COMPLETED,
-        excerpt="Tannins.",
-        artifacts=(REPORT,),
-        usage=Usage(total_tokens=319_000),
-        cost_usd=2.07,
-        counts=Counts(searches=80, sources=12),
-    )
+    settled: Settled = SETTLED
     settle_error: ApplicationError | None = None
-    cancel_report: CancelReport = CancelReport(was_confirmed=True, detail="confirmed")
+    cancel_report: CancelReport = CONFIRMED
     cancel_error: ApplicationError | None = None
     submit_gate: asyncio.Event | None = None
     submit_started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -78,7 +91,7 @@ class FakeApi:
     submitted: int = 0
     looks: int = 0
     cancelled: list[str] = field(default_factory=list)
-    pacing: Pacing = Pacing(poll_min_s=0.05, poll_max_s=0.1)
+    pacing: Pacing = QUICK
 
     def all(self) -> list[Callable[..., object]]:
         """Return the activities to register."""
@@ -86,6 +99,7 @@ class FakeApi:
 
     @activity.defn(name="submit_interaction")
     async def submit(self, submission: SubmitInteraction) -> Submitted:
+        """Count the submission, wait at the gate, then refuse or accept it."""
         self.submitted += 1
         self.submit_started.set()
         if self.submit_gate is not None:
@@ -98,6 +112,7 @@ class FakeApi:
 
     @activity.defn(name="watch_interaction")
     async def watch(self, watched: WatchInteraction) -> Sighting:
+        """Take one look."""
         self.looks += 1
         self.looked.set()
         if self.look_error is not None:
@@ -116,6 +131,7 @@ class FakeApi:
 
     @activity.defn(name="settle_interaction")
     async def settle(self, settling: SettleInteraction) -> Settled:
+        """Settle as set up."""
         assert settling.interaction_id == "v1_abc"
         if self.settle_error is not None:
             raise self.settle_error
@@ -123,6 +139,7 @@ class FakeApi:
 
     @activity.defn(name="cancel_interaction")
     async def cancel(self, cancelled: CancelInteraction) -> CancelReport:
+        """Note what was cancelled."""
         self.cancelled.append(cancelled.interaction_id)
         if self.cancel_error is not None:
             raise self.cancel_error
@@ -142,7 +159,9 @@ def api() -> FakeApi:
 
 
 @asynccontextmanager
-async def running_worker(client: Client, api: FakeApi, *, max_cached_workflows: int = 100) -> AsyncIterator[str]:
+async def running_worker(
+    client: Client, api: FakeApi, *, max_cached_workflows: int = 100
+) -> AsyncIterator[str]:
     """Serve a task queue of one's own with ``api``, and yield its name."""
     task_queue = f"test-{uuid.uuid4()}"
     async with Worker(

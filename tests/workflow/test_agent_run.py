@@ -110,7 +110,8 @@ async def test_details_and_status_say_what_goes_on(client: Client, api: FakeApi)
 
 
 @pytest.mark.parametrize(
-    "sent", [None, {}, {"agent": "a", "input": " "}, [], "text", {"agent": "a", "input": "q", "deadline_s": -1}]
+    "sent",
+    [None, {}, {"agent": "a", "input": " "}, [], "text", {"agent": "a", "input": "q", "deadline_s": -1}],
 )
 async def test_an_input_that_is_no_run_is_refused_at_once(client: Client, api: FakeApi, sent: object) -> None:
     """Any client may send anything: the run ends with a reason, and is never stuck decoding it."""
@@ -239,7 +240,7 @@ async def test_a_cancel_while_refused_ends_without_submitting(client: Client, ap
     async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue)
         async with asyncio.timeout(30):
-            while (await handle.query(AgentRunWorkflow.status)).refusals == 0:
+            while (await handle.query(AgentRunWorkflow.status)).refusals == 0:  # noqa: ASYNC110 - a query has no event
                 await asyncio.sleep(0.02)
         await handle.cancel()
         with pytest.raises(WorkflowFailureError) as caught:

@@ -56,7 +56,11 @@ async def test_twenty_minutes_at_default_pacing(skipping: WorkflowEnvironment, a
     assert timings.accepted_at
     assert 19 * 60 < (timings.ended_at - timings.accepted_at).total_seconds() < 21 * 60
     history = await handle.fetch_history()
-    own = [event for event in history.events if not event.HasField("workflow_execution_time_skipping_transitioned_event_attributes")]
+    own = [
+        event
+        for event in history.events
+        if not event.HasField("workflow_execution_time_skipping_transitioned_event_attributes")
+    ]
     assert len(own) <= 30
 
 
@@ -79,7 +83,9 @@ async def test_a_zombie_is_stopped_at_the_deadline(skipping: WorkflowEnvironment
     assert api.cancelled == ["v1_abc"]
     closed_at = result.timings.closed_at
     assert closed_at
-    assert (closed_at - result.timings.requested_at).total_seconds() == pytest.approx(REQUEST.deadline_s, abs=5)
+    assert (closed_at - result.timings.requested_at).total_seconds() == pytest.approx(
+        REQUEST.deadline_s, abs=5
+    )
 
 
 async def test_a_submission_refused_for_hours_ends_at_the_deadline(

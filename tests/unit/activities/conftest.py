@@ -1,7 +1,7 @@
 """The activities over an API that a test writes, and a store in memory."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,7 +55,8 @@ class Setup:
     def activities(self) -> InteractionActivities:
         """Return the activities, over the API as set up now."""
         client = InteractionsClient(
-            ApiConfig(api_key=SecretStr("k")), transport=httpx.MockTransport(lambda request: self._handler(request))
+            ApiConfig(api_key=SecretStr("k")),
+            transport=httpx.MockTransport(self._handler),
         )
         return InteractionActivities(
             client, self.store, prices=PRICES, pacing=Pacing(poll_min_s=5, poll_max_s=30)
@@ -74,11 +75,11 @@ class Setup:
 
 
 @pytest.fixture
-def setup() -> Iterator[Setup]:
+def setup() -> Setup:
     """A first attempt, at the moment of acceptance."""
     made = Setup()
     made.attempt(1)
-    yield made
+    return made
 
 
 def interaction(status: str = "completed", /, **fields: Any) -> httpx.Response:

@@ -24,7 +24,7 @@ async def _fails(setup: Setup, request: AgentRunRequest = _REQUEST) -> Applicati
 
 
 async def test_one_background_create_is_sent(setup: Setup) -> None:
-    """A submission is one request, in the background, with thoughts on so that there is something to watch."""
+    """A submission is one request, in the background, with thoughts on: there is something to watch."""
     setup.answers(interaction("in_progress"))
     submitted = await setup.environment.run(setup.activities().submit_interaction, _submission())
     assert submitted.interaction_id == "v1_abc"

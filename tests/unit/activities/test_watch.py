@@ -28,7 +28,15 @@ async def _looks_again(setup: Setup) -> ApplicationError:
 
 @pytest.mark.parametrize(
     "status",
-    ["completed", "failed", "cancelled", "incomplete", "budget_exceeded", "requires_action", "requires_continuation"],
+    [
+        "completed",
+        "failed",
+        "cancelled",
+        "incomplete",
+        "budget_exceeded",
+        "requires_action",
+        "requires_continuation",
+    ],
 )
 async def test_a_turn_that_is_over_ends_the_watching(setup: Setup, status: str) -> None:
     """Every status after which the interaction does not move again is an end."""
@@ -80,7 +88,7 @@ async def test_the_last_sighting_is_in_the_heartbeat(setup: Setup) -> None:
     ],
 )
 async def test_a_failed_look_proves_nothing(setup: Setup, answer: httpx.Response | Exception) -> None:
-    """Whatever a look runs into, the interaction may be fine: what was seen is kept, and it is looked at again."""
+    """Whatever a look runs into, the interaction may be fine: it is looked at again."""
     setup.attempt(9, elapsed=timedelta(hours=1), last=Sighting(looks=8, steps=3, status="in_progress"))
     setup.answers(answer)
     assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
@@ -106,7 +114,7 @@ async def test_a_look_waits_as_long_as_the_api_asks(setup: Setup) -> None:
 
 
 async def test_a_404_is_only_believed_after_the_grace_period(setup: Setup) -> None:
-    """Right after a create, and now and then later, a GET says 404; only minutes of it mean that it is lost."""
+    """Right after a create, and now and then later, a GET says 404; only minutes of it mean it is lost."""
     setup.answers(httpx.Response(404))
     setup.attempt(1)
     assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING

@@ -28,7 +28,10 @@ def test_a_newer_clients_fields_are_ignored() -> None:
         ({"deadline_s": 1e9}, "less than or equal to"),
         ({"labels": ("x" * 101,)}, "at most 100 characters"),
         ({"labels": ("x",) * 21}, "at most 20 items"),
-        ({"attachments": ({"uri": "u", "media_type": "m", "name": "n", "size_bytes": 71 << 20},)}, "together"),
+        (
+            {"attachments": ({"uri": "u", "media_type": "m", "name": "n", "size_bytes": 71 << 20},)},
+            "together",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_run_says_why(fields: dict[str, object], reason: str) -> None:

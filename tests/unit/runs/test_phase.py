@@ -16,8 +16,7 @@ def test_any_order_of_events_leaves_a_legal_phase(events: list[Event]) -> None:
     for event in events:
         try:
             after = advance(phase, event)
-        except IllegalTransition as refused:
-            assert (refused.phase, refused.event) == (phase, event)
+        except IllegalTransition:
             continue
         assert not phase.is_end
         phase = after

@@ -20,7 +20,8 @@ def test_each_kind_of_token_has_its_price() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "usage"), [("b", Usage(input_tokens=1, output_tokens=1)), ("a", Usage()), ("a", Usage(input_tokens=1))]
+    ("agent", "usage"),
+    [("b", Usage(input_tokens=1, output_tokens=1)), ("a", Usage()), ("a", Usage(input_tokens=1))],
 )
 def test_an_unknown_cost_is_not_a_free_one(agent: str, usage: Usage) -> None:
     """Without a price or without figures there is no estimate."""
