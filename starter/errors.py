@@ -9,7 +9,8 @@
     │   ├── SearchAttributesMissing
     │   └── TemporalRefused     it answered, and said no
     ├── RunNotFound
-    └── RunStillRunning
+    ├── RunStillRunning
+    └── DevStackError           in starter.dev_stack: what `longhaul dev` runs cannot start or go on
 
 Every message is one line for a person and says what to do; every error knows the exit code it stands for.
 """

@@ -92,6 +92,12 @@ class Command:
         await self.end()
 
 
+def ignored_signals(pid: int) -> set[int]:
+    """Numbers of the signals that a process ignores."""
+    (mask,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
+
+
 @pytest.fixture
 async def session(tmp_path: Path) -> AsyncIterator[Session]:
     """Commands with the real worker and emulator."""
@@ -149,6 +155,17 @@ async def test_a_signal_ends_everything_in_order(standing_in: Session, number: s
     assert await dev.end() == 0, dev.output
     assert standing_in.home.joinpath("drained").read_text() == "[True, True]"
     assert not processes_of(standing_in.home)
+
+
+async def test_nohup_is_heeded(standing_in: Session) -> None:
+    """Started under nohup, it outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # is inherited
+    try:
+        dev = await standing_in.start_dev()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    await dev.until(READY)
+    assert signal.SIGHUP in ignored_signals(dev.process.pid)
 
 
 async def test_a_second_signal_ends_everything_at_once(standing_in: Session) -> None:
