@@ -105,7 +105,7 @@ class InteractionsClient:
             InteractionsError: See ``interactions.errors``. Even 404 does not prove that nothing runs.
         """
         status_code, body = await self._call("POST", f"{self._url(interaction_id)}/cancel")
-        return self._interaction(status_code, body or b"{}", may_be_empty=True)
+        return self._interaction(status_code, body.strip() or b"{}", may_be_empty=True)
 
     async def delete(self, interaction_id: str) -> None:
         """Delete the record of an interaction. Does not stop it: cancel first. Safe to repeat.
@@ -114,9 +114,8 @@ class InteractionsClient:
             InteractionsError: See ``interactions.errors``; 404 when it is already gone.
         """
         status_code, body = await self._call("DELETE", self._url(interaction_id))
-        if body.strip():
-            # ``{}`` is promised. A web page with status 200 comes from something in between.
-            self._interaction(status_code, body, may_be_empty=True)
+        # ``{}`` is promised. A web page with status 200 comes from something in between.
+        self._interaction(status_code, body.strip() or b"{}", may_be_empty=True)
 
     @contextlib.asynccontextmanager
     async def stream_create(self, request: CreateInteraction) -> AsyncIterator[EventStream]:

@@ -8,6 +8,7 @@ httpx2 2.16.)
 """
 
 import contextlib
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -32,8 +33,14 @@ class Connections:
 
     def __init__(self, config: ApiConfig, transport: httpx.AsyncBaseTransport | None) -> None:
         trust_env = not config.is_loopback
-        # Made once: reading the certificate store takes tens of milliseconds.
-        verify = httpx.create_ssl_context(trust_env=trust_env)
+        # Made once, because reading the certificates takes 0.1 s; and without any for plain HTTP, which
+        # leaves a context that trusts nobody.
+        needs_tls = transport is None and config.root_url.startswith("https:")
+        verify = (
+            httpx.create_ssl_context(trust_env=trust_env)
+            if needs_tls
+            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
 
         def client(max_connections: int, keep: int) -> httpx.AsyncClient:
             return httpx.AsyncClient(
