@@ -38,6 +38,7 @@ check: setup ## Lint, formatting and types
 lock: setup ## Pin the dependencies in pyproject.toml anew, keeping the pins that still fit
 	@$(LOCK) pyproject.toml -o requirements/runtime.txt
 	@$(LOCK) -c requirements/runtime.txt --group dev pyproject.toml -o requirements/dev.txt
+	@$(LOCK) -c requirements/dev.txt --group build -o requirements/build.txt
 
 .PHONY: clean
 clean: ## Remove .venv, caches and .longhaul (reports of demos included)
