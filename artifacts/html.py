@@ -1,0 +1,310 @@
+"""``report.html``: one file that reads well on any screen and on paper, and asks nobody for anything.
+
+Safe by construction, in three layers: markdown-it renders with HTML off, so nothing of the agent's reaches
+the page but as text; links lead only to http and https; and the page's own policy forbids scripts and every
+request, in case one of these should fail.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from html import escape
+from importlib import resources
+from typing import Final
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
+from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
+from artifacts.links import safe_href
+from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
+from artifacts.media import INLINE_IMAGE_TYPES, essence_of
+from artifacts.running_text import insert, write_mark
+from artifacts.sources import Source, Sources
+from runs.text import clean_text, first_line
+
+_CSS: Final = resources.files("artifacts").joinpath("page.css").read_text(encoding="utf-8")
+
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+
+_MAX_INLINE_BYTES: Final = 32 * 1024 * 1024
+"""Images in one page. Browsers grow slow with more, and the files lie beside it."""
+
+_MAX_WAYS_BACK: Final = 12
+"""Ways back from one source to its marks; a source of the whole report has hundreds."""
+
+_MIN_CONTENTS: Final = 4
+"""Headings from which on a table of contents helps."""
+
+_MAX_CONTENTS: Final = 60
+"""Entries of it; with more nobody finds anything."""
+
+_MAX_HEADING_CHARS: Final = 120
+"""What one entry shows, and what stands for an image."""
+
+_REL: Final = "noopener noreferrer nofollow"
+
+
+def render_html(report: Report) -> str:
+    """Return the report as a page of its own, images included."""
+    return _Page(report).render()
+
+
+class _Page:
+    """One rendering: what is numbered across blocks (marks, headings, room for images) is kept here."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._sources = Sources(report.blocks)
+        self._titles = {source.number: source.title for source in self._sources.listed}
+        self._marks: Counter[int] = Counter()
+        self._contents: list[tuple[str, str]] = []
+        self._room_bytes = _MAX_INLINE_BYTES
+        texts = [block.text for block in report.blocks if isinstance(block, TextBlock)]
+        # A text cannot contain its own digest, so it cannot forge a mark.
+        digest = hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()
+        self._mark_href = f"#{digest}-"
+        self._markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+        # markdown-it's own way to have links checked is to replace this method.
+        setattr(self._markdown, "validateLink", self._is_allowed)  # noqa: B010 - mypy refuses the assignment
+
+    def render(self) -> str:
+        """Return the page."""
+        title = escape(title_of(self._report))
+        # First: the table of contents and the sources tell what it holds.
+        answer = list(self._answer())
+        return "\n".join(
+            [
+                "<!DOCTYPE html>",
+                "<html>",
+                "<head>",
+                '<meta charset="utf-8">',
+                f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+                '<meta name="viewport" content="width=device-width, initial-scale=1">',
+                '<meta name="referrer" content="no-referrer">',
+                '<meta name="robots" content="noindex">',
+                f"<title>{title}</title>",
+                f"<style>{_CSS}</style>",
+                "</head>",
+                "<body>",
+                '<header class="head">',
+                f"<h1>{title}</h1>",
+                f"<p>{' · '.join(map(escape, headline_of(self._report)))}</p>",
+                "</header>",
+                *self._table_of_contents(),
+                '<main class="answer">',
+                *answer,
+                "</main>",
+                '<footer class="back">',
+                *self._source_list(),
+                *self._about(),
+                "</footer>",
+                "</body>",
+                "</html>",
+                "",
+            ]
+        )
+
+    def _is_allowed(self, url: str) -> bool:
+        return url.startswith(self._mark_href) or safe_href(url) is not None
+
+    def _answer(self) -> Iterator[str]:
+        is_too_long = is_longer_than_parsed(self._report)
+        if is_too_long:
+            yield f"<p><em>{TOO_LONG_NOTE}</em></p>"
+        parsed = {
+            index: self._parse(block)
+            for index, block in enumerate(self._report.blocks)
+            if isinstance(block, TextBlock) and not is_too_long
+        }
+        # The page's one h1 is the question, whatever level the agent begins with.
+        levels = [
+            int(token.tag[1])
+            for tokens in parsed.values()
+            for token in tokens
+            if token.type == "heading_open"
+        ]
+        shift = 2 - min(levels, default=2)
+        for index, block in enumerate(self._report.blocks):
+            match block:
+                case TextBlock(text=text) if index not in parsed:
+                    yield f'<pre class="plain">{escape(clean_text(text))}</pre>'
+                case TextBlock():
+                    tokens = list(self._transformed(parsed[index], shift))
+                    yield self._markdown.renderer.render(tokens, self._markdown.options, {})
+                case ImageBlock():
+                    yield self._image(block)
+                case FileBlock():
+                    yield _file(block)
+
+    def _parse(self, block: TextBlock) -> list[Token]:
+        text, marks = marked(block, self._sources)
+        return self._markdown.parse(
+            insert(text, marks, lambda number: write_mark(number, f"{self._mark_href}{number}"))
+        )
+
+    def _transformed(self, tokens: list[Token], shift: int) -> Iterator[Token]:
+        for index, token in enumerate(tokens):
+            match token.type:
+                case "heading_open" | "heading_close":
+                    token.tag = f"h{min(int(token.tag[1]) + shift, 6)}"
+                    if token.type == "heading_open":
+                        self._enter_heading(token, tokens[index + 1])
+                    yield token
+                case "inline":
+                    token.children = list(self._inline(token.children or []))
+                    yield token
+                case "table_open":
+                    # A wide table scrolls by itself, not the page.
+                    yield _raw('<div class="table">')
+                    yield token
+                case "table_close":
+                    yield token
+                    yield _raw("</div>\n")
+                case "th_open" | "td_open":
+                    # The page's policy forbids style attributes.
+                    align = str(token.attrs.pop("style", "")).removeprefix("text-align:")
+                    if align:
+                        token.attrSet("class", align)
+                    yield token
+                case _:
+                    yield token
+
+    def _enter_heading(self, heading: Token, inline: Token) -> None:
+        words = first_line("".join(_words(inline, self._mark_href)), _MAX_HEADING_CHARS)
+        anchor = f"section-{len(self._contents) + 1}"
+        if heading.tag == "h2" and words:
+            heading.attrSet("id", anchor)
+            self._contents.append((anchor, words))
+
+    def _inline(self, children: list[Token]) -> Iterator[Token]:
+        is_in_mark = False
+        for token in children:
+            href = str(token.attrs.get("href", ""))
+            if token.type == "link_open" and href.startswith(self._mark_href):
+                is_in_mark = True
+                yield _raw(self._mark(int(href.removeprefix(self._mark_href))))
+            elif is_in_mark:
+                is_in_mark = token.type != "link_close"
+            elif token.type == "link_open":
+                token.attrSet("rel", _REL)
+                yield token
+            elif token.type == "image":
+                yield _raw(_remote_image(token))
+            else:
+                yield token
+
+    def _mark(self, number: int) -> str:
+        self._marks[number] += 1
+        anchor = f"mark-{number}-{self._marks[number]}"
+        title = escape(self._titles[number])
+        return (
+            f'<sup class="mark"><a id="{anchor}" href="#source-{number}" title="{title}">[{number}]</a></sup>'
+        )
+
+    def _image(self, block: ImageBlock) -> str:
+        media_type = essence_of(block.media_type)
+        if media_type not in INLINE_IMAGE_TYPES or not 0 < len(block.content) <= self._room_bytes:
+            return _file(FileBlock(block.name, block.media_type))
+        self._room_bytes -= len(block.content)
+        name = escape(clean_text(block.name))
+        encoded = base64.b64encode(block.content).decode()
+        return (
+            f'<figure><img src="data:{media_type};base64,{encoded}" alt="{name}">'
+            f"<figcaption>{name}</figcaption></figure>"
+        )
+
+    def _table_of_contents(self) -> Iterator[str]:
+        if len(self._contents) >= _MIN_CONTENTS:
+            yield '<nav class="contents" aria-label="Contents">'
+            yield "<h2>Contents</h2>"
+            yield "<ol>"
+            for anchor, words in self._contents[:_MAX_CONTENTS]:
+                yield f'<li><a href="#{anchor}">{escape(words)}</a></li>'
+            yield "</ol>"
+            yield "</nav>"
+
+    def _source_list(self) -> Iterator[str]:
+        if self._sources.listed:
+            yield "<h2>Sources</h2>"
+            yield '<ol class="sources">'
+            for source in self._sources.listed:
+                yield f'<li id="source-{source.number}">{_source(source)}{self._ways_back(source.number)}</li>'
+            yield "</ol>"
+
+    def _ways_back(self, number: int) -> str:
+        count = self._marks[number]
+        links = [
+            f'<a href="#mark-{number}-{mark}" aria-label="Back to mark {mark} of source {number}">'
+            f"{mark if count > 1 else '↑'}</a>"
+            for mark in range(1, min(count, _MAX_WAYS_BACK) + 1)
+        ]
+        if count > 1:
+            links.insert(0, "↑")
+        if count > _MAX_WAYS_BACK:
+            links.append("…")
+        return f' <span class="marks">{" ".join(links)}</span>' if links else ""
+
+    def _about(self) -> Iterator[str]:
+        yield "<h2>About this report</h2>"
+        question = whole_question_of(self._report)
+        if question is not None:
+            yield f'<div class="question">{escape(question)}</div>'
+        yield "<dl>"
+        for name, value in facts_of(self._report):
+            yield f"<dt>{name}</dt><dd>{escape(value)}</dd>"
+        yield "</dl>"
+        notes = notes_of(self._report)
+        if notes:
+            yield "<h3>Notes</h3>"
+            yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"
+
+
+def _raw(html: str) -> Token:
+    """Return a token that is rendered as it is. Only for what this module wrote."""
+    return Token("html_inline", "", 0, content=html)
+
+
+def _words(inline: Token, mark_href: str) -> Iterator[str]:
+    is_in_mark = False
+    for token in inline.children or []:
+        if token.type == "link_open":
+            is_in_mark = str(token.attrs.get("href", "")).startswith(mark_href)
+        elif token.type == "link_close":
+            is_in_mark = False
+        elif not is_in_mark:
+            yield token.content or " "
+
+
+def _remote_image(image: Token) -> str:
+    """Return a link: showing the image would tell its server who reads this, and when."""
+    alt = escape(first_line(image.content, _MAX_HEADING_CHARS) or "without description")
+    href = safe_href(str(image.attrs.get("src", "")))
+    shown = f"[image: {alt}]"
+    return shown if href is None else f'<a href="{escape(href)}" rel="{_REL}">{shown}</a>'
+
+
+def _file(block: FileBlock) -> str:
+    name = escape(clean_text(block.name))
+    media_type = escape(clean_text(block.media_type))
+    # Beside the page, so the name is the address; quoted whole, it cannot be any other.
+    return f'<p class="file"><a href="{quote(block.name, safe="")}">{name}</a> <span>{media_type}</span></p>'
+
+
+def _source(source: Source) -> str:
+    title = escape(source.title)
+    if source.href is None:
+        return title
+    host = f' <span class="host">{escape(source.host)}</span>' if source.host else ""
+    return f'<a href="{escape(source.href)}" rel="{_REL}">{title}</a>{host}'

@@ -1,0 +1,116 @@
+"""``report.md``: the answer as the agent wrote it, its citations marked and its sources listed."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+from markdown_it import MarkdownIt
+
+from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
+from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
+from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
+from artifacts.media import INLINE_IMAGE_TYPES, essence_of
+from artifacts.running_text import insert, write_mark
+from artifacts.sources import Source, Sources
+from runs.text import clean_text
+
+_SPECIAL: Final = re.compile(r"[\\`*{}\[\]<>#|~$&!^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What means something in the middle of a line, to some reader of Markdown. Not the underscores of an id."""
+
+_BLOCKS: Final = MarkdownIt("commonmark").disable("inline")
+
+_HTML_ENDS: Final = ("-->", "?>", "]]>", "</script>", ">")
+"""What ends the kinds of HTML that go on across blank lines (CommonMark 0.31, section 4.6)."""
+
+
+def render_markdown(report: Report) -> str:
+    """Return the report as Markdown.
+
+    The agent's own text stays as it is, but for characters that nobody can see; only marks are put in, and
+    what it left open at its end is closed.
+    """
+    sources = Sources(report.blocks)
+    head = [f"# {_escape(title_of(report))}", f"*{' · '.join(map(_escape, headline_of(report)))}*"]
+    back = [*_source_list(sources), *_about(report)]
+    if is_longer_than_parsed(report):
+        # Last, because nobody has looked whether it would swallow what follows.
+        parts = [*head, TOO_LONG_NOTE, *back, "## Answer", *_unmarked_answer(report)]
+    else:
+        parts = [*head, *_answer(report, sources), *back]
+    return "\n\n".join(parts) + "\n"
+
+
+def _answer(report: Report, sources: Sources) -> Iterator[str]:
+    hrefs = {source.number: source.href for source in sources.listed}
+
+    def write(number: int) -> str:
+        href = hrefs[number]
+        return f"\\[{number}\\]" if href is None else write_mark(number, href)
+
+    for block in report.blocks:
+        if isinstance(block, TextBlock):
+            text, marks = marked(block, sources)
+            yield _closed(insert(text, marks, write).strip("\n"))
+        else:
+            yield _file(block)
+
+
+def _unmarked_answer(report: Report) -> Iterator[str]:
+    for block in report.blocks:
+        yield clean_text(block.text) if isinstance(block, TextBlock) else _file(block)
+
+
+def _closed(text: str) -> str:
+    """Return ``text`` such that what follows after a blank line is not part of it any more."""
+    if _is_closed(text):
+        return text
+    ends = [token.markup for token in _BLOCKS.parse(text)[-1:] if token.type == "fence"]
+    return next((f"{text}\n{end}" for end in (*ends, *_HTML_ENDS) if _is_closed(f"{text}\n{end}")), text)
+
+
+def _is_closed(text: str) -> bool:
+    *_, paragraph, inline, _ = [None, None, None, *_BLOCKS.parse(f"{text}\n\nfollowing")]
+    return (
+        paragraph is not None
+        and inline is not None
+        and (paragraph.type, paragraph.level, inline.content) == ("paragraph_open", 0, "following")
+    )
+
+
+def _file(block: ImageBlock | FileBlock) -> str:
+    # Beside the report, so the name is the address; quoted whole, it cannot be any other.
+    address = quote(block.name, safe="")
+    is_image = isinstance(block, ImageBlock) and essence_of(block.media_type) in INLINE_IMAGE_TYPES
+    return f"{'!' if is_image else ''}[{_escape(clean_text(block.name))}]({address})"
+
+
+def _source_list(sources: Sources) -> Iterator[str]:
+    if sources.listed:
+        yield "## Sources"
+        yield "\n".join(f"{source.number}. {_source(source)}" for source in sources.listed)
+
+
+def _source(source: Source) -> str:
+    title = _escape(source.title)
+    if source.href is None:
+        return title
+    host = f" ({_escape(source.host)})" if source.host else ""
+    return f"[{title}]({source.href}){host}"
+
+
+def _about(report: Report) -> Iterator[str]:
+    yield "## About this report"
+    question = whole_question_of(report)
+    if question is not None:
+        yield "\n".join(f"> {_escape(line)}" for line in question.split("\n"))
+    yield "\n".join(f"- {name}: {_escape(value)}" for name, value in facts_of(report))
+    notes = notes_of(report)
+    if notes:
+        yield "### Notes"
+        yield "\n".join(f"- {_escape(note)}" for note in notes)
+
+
+def _escape(text: str) -> str:
+    """Return clean ``text`` as Markdown that shows just this, anywhere but at the beginning of a line."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
