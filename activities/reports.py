@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from artifacts.media import decode_base64, suffix_of
-
 from artifacts.blocks import Block, Citation, FileBlock, ImageBlock, Report, TextBlock
 from artifacts.errors import InvalidMedia
+from artifacts.media import decode_base64, playable, suffix_of
 from interactions.contents import (
     AudioContent,
     Content,
@@ -168,8 +167,9 @@ def _citations(part: TextContent, *, shift: int) -> Iterator[Citation]:
 
 def _file_of(part: MediaContent, *, name: str) -> MediaFile:
     assert part.data is not None
-    media_type = part.mime_type or "application/octet-stream"
-    content = decode_base64(part.data, max_bytes=_MAX_MEDIA_BYTES)
+    content, media_type = playable(
+        decode_base64(part.data, max_bytes=_MAX_MEDIA_BYTES), part.mime_type or "application/octet-stream"
+    )
     return MediaFile(name=f"{name}{suffix_of(media_type)}", media_type=media_type[:255], content=content)
 
 

@@ -54,7 +54,8 @@ async def settle(
         ApplicationError: type ``NotSettled``: fetch the interaction again.
         ArtifactsError: A file could not be stored.
     """
-    output = output_of(interaction, settling)
+    # Decoding and rendering megabytes take seconds; on the event loop, others would miss a heartbeat.
+    output = await asyncio.to_thread(output_of, interaction, settling)
     _look_again_if_odd(interaction, is_empty=output.is_empty, attempt=attempt)
     outcome, error = _outcome_of(interaction, is_empty=output.is_empty)
     files = [
@@ -67,7 +68,6 @@ async def settle(
     counts = counts_of(interaction)
     if not output.is_empty:
         report = output.report(counts=counts, usage=usage, cost_usd=cost_usd)
-        # Rendering megabytes takes seconds; on the event loop, all other activities would miss a heartbeat.
         markdown = await asyncio.to_thread(render_markdown, report)
         page = await asyncio.to_thread(render_html, report)
         files = [
