@@ -1,0 +1,127 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runs.errors import RunErrorCode
+from runs.messages import CancelReport, Counts, RunError, Usage
+from runs.phase import Phase
+from starter import formats
+from starter.views import CancelOutcome
+from tests.unit.starter.sample import REQUESTED_AT, result, sighting, view
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07red\u202e [bold]text\nsecond line"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (60, "1m 00s"), (247.9, "4m 07s"), (3840, "1h 04m")]
+)
+def test_time_is_told_in_two_units_at_most(seconds: float, text: str) -> None:
+    """What runs for hours is not told to the second."""
+    assert formats.elapsed(seconds) == text
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), [(812, "812 B"), (14_100, "14 KB"), (2_340_000, "2.3 MB")])
+def test_sizes_are_told_roughly(size_bytes: int, text: str) -> None:
+    """A size has two or three digits and a unit."""
+    assert formats.size(size_bytes) == text
+
+
+def test_clocks_that_disagree_give_no_negative_time() -> None:
+    """A server ahead of this machine must not make a run look as if it had not begun."""
+    assert formats.seconds_between(datetime.now(UTC) + timedelta(hours=1), None) == 0
+    assert formats.seconds_between(REQUESTED_AT, REQUESTED_AT + timedelta(minutes=1)) == 60
+
+
+def test_a_local_artifact_is_shown_as_a_path() -> None:
+    """A path can be pasted into a shell; the address of a bucket stays as it is."""
+    assert formats.place("file:///my%20files/report.md") == "/my files/report.md"
+    assert formats.place("s3://bucket/my-run/report.md") == "s3://bucket/my-run/report.md"
+
+
+def test_an_unknown_cost_is_not_a_free_one() -> None:
+    """Nobody reads "nothing" where the price is only not known."""
+    assert formats.cost(None) == "unknown"
+    assert formats.cost(0.0) == "about $0.00"
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_nothing_that_strangers_wrote_acts_on_a_terminal(phase: Phase) -> None:
+    """Questions, thoughts, problems, errors and notes are shown without escapes, each on one line."""
+    hostile = view(
+        phase,
+        question=HOSTILE,
+        agent=HOSTILE,
+        interaction_id=HOSTILE,
+        problem=HOSTILE,
+        sighting=sighting(latest_thought=HOSTILE),
+        result=result(
+            error=RunError(code=RunErrorCode.INTERNAL, message=HOSTILE),
+            notes=(HOSTILE,),
+            cancel=CancelReport(was_confirmed=True, detail=HOSTILE),
+        )
+        if phase.is_end
+        else None,
+    )
+    values = [value for _, value in formats.summary(hostile)]
+    assert any("red" in value for value in values)
+    assert all(value.isprintable() and "\u202e" not in value for value in values)
+
+
+def test_the_summary_of_a_report_says_where_it_is_and_what_it_took() -> None:
+    """The end of a run names the report's place, its sources, the tokens and an estimate of the cost."""
+    rows = dict(formats.summary(view(Phase.COMPLETED, result=result())))
+    assert rows["report.md"] == "/my files/report.md"
+    assert rows["report.html"] == "/my files/report.html"
+    assert rows["report"] == "24 KB, 31 sources, 70 citations, 0 images"
+    assert rows["tokens"] == "310,000"
+    assert rows["cost"] == "about $2.07 (estimate)"
+    assert "interaction.json" not in rows
+
+
+def test_the_summary_of_a_failure_says_why() -> None:
+    """A failed run names the error, and shows nothing of a report it does not have."""
+    failed = result(
+        Phase.FAILED,
+        artifacts=(),
+        counts=Counts(),
+        usage=Usage(),
+        cost_usd=None,
+        error=RunError(code=RunErrorCode.BAD_CREDENTIALS, message="API key not valid"),
+    )
+    rows = dict(formats.summary(view(Phase.FAILED, result=failed)))
+    assert rows["error"] == "API key not valid (bad_credentials)"
+    assert not {"report", "tokens", "cost", "work"} & rows.keys()
+
+
+def test_a_run_without_a_worker_says_how_to_start_one() -> None:
+    """Nothing happens without a worker, so that is said before any other problem."""
+    text = formats.hint(view(problem="something", has_worker=False))
+    assert text == "no worker is polling task queue 'longhaul'; start one with `longhaul worker`"
+
+
+def test_a_server_that_is_away_hides_what_was_last_seen() -> None:
+    """While Temporal is away nothing else is known."""
+    text = formats.hint(view(problem="something", has_worker=False, is_temporal_away=True))
+    assert text is not None
+    assert text.startswith("Temporal is away")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        (CancelOutcome(run_id="r", phase=Phase.COMPLETED, had_ended=True), "already ended (completed)"),
+        (CancelOutcome(run_id="r", phase=Phase.CANCELLING), "still cancelling; see `longhaul watch r`"),
+        (CancelOutcome(run_id="r", phase=Phase.CANCELLED), "nothing was running at the API"),
+        (
+            CancelOutcome(run_id="r", phase=Phase.CANCELLED, report=CancelReport(was_confirmed=True)),
+            "ended as cancelled; at the API: confirmed as stopped.",
+        ),
+        (
+            CancelOutcome(run_id="r", phase=Phase.CANCELLED, report=CancelReport(was_confirmed=False)),
+            "NOT confirmed as stopped: it may go on, and bill",
+        ),
+    ],
+)
+def test_a_cancel_says_whether_the_api_stopped(outcome: CancelOutcome, text: str) -> None:
+    """A run that is cancelled here may go on there; the difference is money."""
+    assert text in formats.cancel_line(outcome)
