@@ -265,7 +265,7 @@ class InteractionsClient:
             raise from_status(response.status_code, response.headers, whole, self._redactor)
         if fault is not None:
             raise fault
-        assert response is not None  # noqa: S101 - neither fault nor answer cannot be; tells the type checker
+        assert response is not None  # neither fault nor answer cannot be
         return response
 
     def _interaction(self, status_code: int, body: bytes, *, may_be_empty: bool = False) -> Interaction:

@@ -141,7 +141,7 @@ class ApiConfig(BaseModel):
     def credential(self) -> SecretStr:
         """The one secret that is sent."""
         secret = self.vertex.token if self.vertex is not None else self.api_key
-        assert secret is not None  # noqa: S101 - _one_credential saw to it; this tells the type checker
+        assert secret is not None  # _one_credential saw to it
         return secret
 
     def auth_headers(self) -> dict[str, str]:
