@@ -50,6 +50,17 @@ _VARIABLES: Final = {
 }
 """The variable behind each field that may be refused."""
 
+_WIRE_NAMES: Final = {
+    "Text": "INDEXED_VALUE_TYPE_TEXT",
+    "Keyword": "INDEXED_VALUE_TYPE_KEYWORD",
+    "Int": "INDEXED_VALUE_TYPE_INT",
+    "Double": "INDEXED_VALUE_TYPE_DOUBLE",
+    "Bool": "INDEXED_VALUE_TYPE_BOOL",
+    "Datetime": "INDEXED_VALUE_TYPE_DATETIME",
+    "KeywordList": "INDEXED_VALUE_TYPE_KEYWORD_LIST",
+}
+"""Search attribute types, by the name the ``temporal`` command gives them."""
+
 log = structlog.get_logger()
 
 
@@ -152,26 +163,29 @@ async def connect(connection: ClientConnectConfig, runtime: Runtime) -> Client:
         StartupError: No server answers.
     """
     address = connection.get("target_host", "")
-    deadline = asyncio.get_running_loop().time() + _CONNECT_WITHIN_S
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await Client.connect(
-                    **connection, data_converter=pydantic_data_converter, runtime=runtime
-                )
-        except ValueError as error:
-            raise StartupError(f"TEMPORAL_ADDRESS: {address}: {error}") from None
-        except (RuntimeError, TimeoutError) as error:
-            if asyncio.get_running_loop().time() + _CONNECT_AGAIN_AFTER_S < deadline:
+    reason = None
+    try:
+        async with asyncio.timeout(_CONNECT_WITHIN_S):
+            while True:
+                try:
+                    return await Client.connect(
+                        **connection, data_converter=pydantic_data_converter, runtime=runtime
+                    )
+                except RuntimeError as error:
+                    if reason is None:
+                        log.info("temporal.awaited", temporal=address, for_s=_CONNECT_WITHIN_S)
+                    # The core's message wraps the reason in the names of its types.
+                    inner = re.search(r'message: "([^"]+)"', str(error))
+                    reason = inner[1] if inner else str(error)
                 await asyncio.sleep(_CONNECT_AGAIN_AFTER_S)
-                continue
-            # The core's message wraps the reason in the names of its types.
-            reason = re.search(r'message: "([^"]+)"', str(error))
-            raise StartupError(
-                f"no Temporal server at {address} within {_CONNECT_WITHIN_S:g} s: "
-                f"{(reason and reason[1]) or str(error) or 'no answer'}; set TEMPORAL_ADDRESS, or start one",
-                exit_code=EXIT_NO_TEMPORAL,
-            ) from None
+    except ValueError as error:
+        raise StartupError(f"TEMPORAL_ADDRESS: {address}: {error}") from None
+    except TimeoutError:
+        raise StartupError(
+            f"no Temporal server at {address} within {_CONNECT_WITHIN_S:g} s: {reason or 'no answer'}; "
+            "set TEMPORAL_ADDRESS, or start one",
+            exit_code=EXIT_NO_TEMPORAL,
+        ) from None
 
 
 async def check_namespace(client: Client) -> None:
@@ -199,14 +213,12 @@ async def check_namespace(client: Client) -> None:
         # Some servers let a worker work but not ask. Then the first run tells.
         log.warning("namespace.unchecked", namespace=namespace, error=error.message)
         return
-    types = {
-        name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_").replace("_", "").lower()
-        for name, kind in registered.custom_attributes.items()
-    }
-    missing = [name for name in SEARCH_ATTRIBUTES if name not in types]
+    kinds = {name: IndexedValueType.Name(kind) for name, kind in registered.custom_attributes.items()}
+    for name, kind in SEARCH_ATTRIBUTES.items():
+        if kinds.get(name, _WIRE_NAMES[kind]) != _WIRE_NAMES[kind]:
+            there = next((word for word, wire in _WIRE_NAMES.items() if wire == kinds[name]), kinds[name])
+            raise StartupError(f"search attribute {name} is of type {there}, but has to be {kind}")
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in kinds]
     if missing:
         command = registration_command(names=missing, namespace=namespace)
         raise StartupError(f"search attributes are missing: {', '.join(missing)}; create them: {command}")
-    for name, kind in SEARCH_ATTRIBUTES.items():
-        if types[name] != kind.lower():
-            raise StartupError(f"search attribute {name} is of type {types[name]}, but has to be {kind}")

@@ -149,8 +149,10 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
     try:
         listener = listen(settings.health_address)
     except OSError as error:
+        # The library's own text repeats the address.
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise StartupError(
-            f"LONGHAUL_HEALTH_ADDRESS: cannot listen on {settings.health_address}: {error.strerror or error}"
+            f"LONGHAUL_HEALTH_ADDRESS: cannot listen on {settings.health_address}: {reason}"
         ) from None
     store = await startup.open_store(settings)
     runtime, metrics_address = startup.runtime(settings.log_level)
