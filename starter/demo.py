@@ -88,7 +88,9 @@ async def _run(options: DevStackOptions, terminal: Terminal) -> int:
             )
         return ExitCode.INTERRUPTED
     if code == 0:
-        terminal.say("\nEverything has ended again. `longhaul dev` starts it to stay.")
+        terminal.say(f"\nThe report is in {_HOME / 'demo' / 'report.html'}. Everything has ended again.")
+        if options.emulate:
+            terminal.say("Nothing was paid: the cost above is an estimate of what the real API would ask.")
     return code
 
 
