@@ -199,6 +199,7 @@ def _finish(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     """Put time, level and event first, name the library, and drop what is of no use to a reader."""
     record: logging.LogRecord = line.pop("_record")
     line.pop("_from_structlog")
+    line.pop("color_message", None)  # uvicorn's event again, with escape sequences
     core_entry = line.pop("temporal_log", None)
     written_at = datetime.fromtimestamp(record.created, UTC)
     finished: EventDict = {
@@ -208,8 +209,8 @@ def _finish(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     }
     if record.name not in (_OWN_LOGGER, _WORKFLOW_LOGGER):
         finished["logger"] = record.name
-    if core_entry is not None:
-        finished["fields"] = dict(core_entry.fields)
+    if core_entry is not None and (fields := dict(core_entry.fields)):
+        finished["fields"] = fields
     # Temporal marks some of its lines for its own tooling.
     finished.update((key, value) for key, value in line.items() if not key.startswith("__"))
     return finished
