@@ -66,6 +66,13 @@ def one_line(text: str, *, max_chars: int = _MAX_TEXT_CHARS) -> str:
     return first_line(text, max_chars)
 
 
+def thought(sighting: Sighting | None, *, max_chars: int = _MAX_TEXT_CHARS) -> str:
+    """Return the latest thought, without the marks of Markdown's bold; empty if there is none."""
+    if sighting is None or sighting.latest_thought is None:
+        return ""
+    return one_line(sighting.latest_thought.replace("**", ""), max_chars=max_chars)
+
+
 def findings(sighting: Sighting | None) -> str:
     """Return how far the agent has come; empty before the first look."""
     if sighting is None or sighting.seen_at is None:
@@ -106,8 +113,8 @@ def summary(view: RunView) -> list[tuple[str, str]]:
     elif not view.phase.is_end:
         if found := findings(view.sighting):
             rows.append(("found", found))
-        if view.sighting and view.sighting.latest_thought:
-            rows.append(("thought", one_line(view.sighting.latest_thought)))
+        if latest := thought(view.sighting):
+            rows.append(("thought", latest))
     error = view.result.error if view.result else None
     if error is not None:
         rows.append(("error", f"{one_line(error.message)} ({error.code.value})"))
@@ -116,12 +123,14 @@ def summary(view: RunView) -> list[tuple[str, str]]:
     return rows
 
 
+def places(view: RunView) -> list[tuple[str, str]]:
+    """Return where a run's report is, as names and places."""
+    artifacts = view.result.artifacts if view.result else ()
+    return [(ref.name, place(ref.uri)) for ref in artifacts if ref.name in {"report.md", "report.html"}]
+
+
 def _result_rows(result: AgentRunResult) -> list[tuple[str, str]]:
-    rows = [
-        (ref.name.rsplit("/", 1)[-1], place(ref.uri))
-        for ref in result.artifacts
-        if ref.name.rsplit("/", 1)[-1] in {"report.md", "report.html"}
-    ]
+    rows: list[tuple[str, str]] = []
     counts, usage = result.counts, result.usage
     if counts.text_bytes:
         parts = [

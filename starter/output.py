@@ -66,7 +66,7 @@ class Output:
             return
         rows = formats.summary(view)
         if not sys.stdout.isatty():
-            for name, value in rows:
+            for name, value in (*rows, *formats.places(view)):
                 self.line(f"{name}: {value}")
             return
         grid = Table.grid(padding=(0, 2))
@@ -77,6 +77,9 @@ class Output:
             grid.add_row(Text(name), Text(value, style=style))
         border = phase_style(view.phase).removeprefix("bold ")
         self._draw(Panel(grid, border_style=border, expand=False), max_columns=_MAX_PANEL_COLUMNS)
+        for _, place in formats.places(view):
+            # Outside of the panel and never folded, so that it can be copied and followed.
+            self.line(place)
 
     def runs(self, rows: list[RunRow]) -> None:
         """Print a list of runs: a table for people, tab-separated lines for programs."""

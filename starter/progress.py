@@ -86,8 +86,7 @@ class LiveProgress:
         if (reason := formats.hint(view)) and not view.phase.is_end:
             below.append(Text(reason, style="yellow"))
         if not view.phase.is_end:
-            if view.sighting and view.sighting.latest_thought:
-                thought = formats.one_line(view.sighting.latest_thought, max_chars=_MAX_THOUGHT_CHARS)
+            if thought := formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS):
                 below.append(Text(thought, style="italic"))
             below.append(Text(f"Ctrl-C detaches, the run goes on: longhaul watch {view.run_id}", style="dim"))
         return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in below))
@@ -110,18 +109,18 @@ def progress_text(view: RunView) -> str:
     parts = [view.phase.value.replace("_", " ")]
     if not view.phase.is_end:
         parts.append(formats.findings(view.sighting))
-        if view.sighting and view.sighting.latest_thought:
-            parts.append(formats.one_line(view.sighting.latest_thought, max_chars=_MAX_THOUGHT_CHARS))
+        parts.append(formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS))
         if reason := formats.hint(view):
             parts.append(f"({reason})")
     return " · ".join(part for part in parts if part)
 
 
 def _headline(view: RunView, columns: int) -> Text:
-    line = Text(view.phase.value.replace("_", " "), style=phase_style(view.phase))
-    line.append(f"  {formats.elapsed(view.elapsed_s)}", style="default not bold")
+    line = Text()
+    line.append(view.phase.value.replace("_", " "), style=phase_style(view.phase))
+    line.append(f"  {formats.elapsed(view.elapsed_s)}")
     if found := formats.findings(view.sighting):
-        line.append(f"  {found}", style="default not bold")
+        line.append(f"  {found}")
     if view.agent and columns >= _NARROW_COLUMNS:
-        line.append(f"  {formats.one_line(view.agent, max_chars=60)}", style="dim not bold")
+        line.append(f"  {formats.one_line(view.agent, max_chars=60)}", style="dim")
     return line

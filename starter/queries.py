@@ -26,19 +26,17 @@ def _phase_condition(phase: Phase) -> str:
     A terminated workflow publishes its end no more, so its last published phase is not to be believed.
     """
     published = f"{PHASE} = {_quoted(phase.value)}"
-    match phase:
-        case Phase.REQUESTED | Phase.RUNNING | Phase.SETTLING | Phase.CANCELLING:
-            return f"ExecutionStatus = 'Running' AND {published}"
-        case Phase.COMPLETED | Phase.INCOMPLETE:
-            return f"ExecutionStatus = 'Completed' AND {published}"
-        case Phase.CANCELLED:
-            return "ExecutionStatus = 'Canceled'"
-        case Phase.TIMED_OUT:
-            return f"ExecutionStatus = 'TimedOut' OR (ExecutionStatus = 'Failed' AND {published})"
-        case Phase.FAILED:
-            # An input that is no run fails before it publishes anything.
-            other = f"({PHASE} IS NULL OR {PHASE} != {_quoted(Phase.TIMED_OUT.value)})"
-            return f"ExecutionStatus = 'Terminated' OR (ExecutionStatus = 'Failed' AND {other})"
+    if not phase.is_end:
+        return f"ExecutionStatus = 'Running' AND {published}"
+    if phase is Phase.CANCELLED:
+        return "ExecutionStatus = 'Canceled'"
+    if phase is Phase.TIMED_OUT:
+        return f"ExecutionStatus = 'TimedOut' OR (ExecutionStatus = 'Failed' AND {published})"
+    if phase is Phase.FAILED:
+        # An input that is no run fails before it publishes anything.
+        other = f"({PHASE} IS NULL OR {PHASE} != {_quoted(Phase.TIMED_OUT.value)})"
+        return f"ExecutionStatus = 'Terminated' OR (ExecutionStatus = 'Failed' AND {other})"
+    return f"ExecutionStatus = 'Completed' AND {published}"
 
 
 def _quoted(text: str) -> str:

@@ -36,7 +36,7 @@ from runs.messages import (
 from runs.phase import Phase
 from runs.text import clean_text, first_line
 from starter.describing import AGENT_MEMO, QUESTION_MEMO, request_of, row_of, view_of
-from starter.errors import InvalidInput, RunNotFound, RunStillRunning, TemporalError, TemporalUnreachable
+from starter.errors import InvalidInput, RunStillRunning, TemporalError, TemporalUnreachable
 from starter.queries import list_query
 from starter.temporal import RPC_TIMEOUT, connect, has_worker, temporal_errors
 from starter.views import CancelOutcome, RunRow, RunView, StartedRun
@@ -88,8 +88,7 @@ async def start_run(
         task_queue: Where a worker looks for runs.
 
     Raises:
-        InvalidInput: No run can have ``run_id``.
-        RunNotFound: ``run_id`` is taken by a workflow that is not a run.
+        InvalidInput: No run can have ``run_id``, or a workflow that is not a run has it.
         TemporalError: Temporal could not be asked, or the namespace is not set up.
     """
     if run_id is None:
@@ -137,12 +136,9 @@ async def look_at_run(client: Client, run_id: str, *, before: RunView | None = N
         description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
         view = await view_of(description, client=client, before=before)
         raw = description.raw_description
-        if (
-            view.phase is Phase.REQUESTED
-            and not raw.pending_activities
-            and not raw.HasField("pending_workflow_task")
-        ):
-            # Neither submitting nor about to: it waits out a refusal, and only the run itself knows which.
+        is_idle = not raw.pending_activities and not raw.HasField("pending_workflow_task")
+        if is_idle and not view.phase.is_end:
+            # Nothing is under way: it waits for a timer or for somebody, and only the run knows for what.
             view = view.model_copy(update={"problem": await _what_it_waits_out(handle)})
     return view
 
@@ -314,7 +310,7 @@ async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> 
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
     description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
     if description.workflow_type != AGENT_RUN:
-        raise RunNotFound(
+        raise InvalidInput(
             f"{run_id!r} is taken by a workflow of type {description.workflow_type!r}; choose another id"
         )
     first = await request_of(client, run_id)

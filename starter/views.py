@@ -64,13 +64,9 @@ class RunView(_View):
     @property
     def exit_code(self) -> ExitCode:
         """How a command that waited for this run ends."""
-        match self.phase:
-            case Phase.COMPLETED | Phase.INCOMPLETE:
-                return ExitCode.DONE
-            case Phase.FAILED | Phase.CANCELLED | Phase.TIMED_OUT:
-                return ExitCode.RUN_FAILED
-            case Phase.REQUESTED | Phase.RUNNING | Phase.SETTLING | Phase.CANCELLING:
-                return ExitCode.STILL_RUNNING
+        if not self.phase.is_end:
+            return ExitCode.STILL_RUNNING
+        return ExitCode.DONE if self.phase in {Phase.COMPLETED, Phase.INCOMPLETE} else ExitCode.RUN_FAILED
 
 
 class FinishedRun(RunView):

@@ -79,8 +79,8 @@ def _tell_of_shortcomings(view: RunView, output: Output) -> None:
     if view.exit_code is ExitCode.DONE and view.result is not None and view.result.error is None:
         return
     rows = dict(formats.summary(view))
-    reason = rows.get("error") or rows.get("problem") or "no reason is known"
-    output.say(f"longhaul: run {view.run_id} is {rows['phase']}: {reason}")
+    reason = rows.get("error") or rows.get("problem")
+    output.say(f"longhaul: run {view.run_id}: {rows['phase']}" + (f": {reason}" if reason else ""))
 
 
 async def _print_report(view: RunView, store: ArtifactStore, output: Output) -> None:

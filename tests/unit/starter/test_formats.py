@@ -68,14 +68,26 @@ def test_nothing_that_strangers_wrote_acts_on_a_terminal(phase: Phase) -> None:
 
 
 def test_the_summary_of_a_report_says_where_it_is_and_what_it_took() -> None:
-    """The end of a run names the report's place, its sources, the tokens and an estimate of the cost."""
+    """The end of a run names its report's sources, the tokens and an estimate of the cost."""
     rows = dict(formats.summary(view(Phase.COMPLETED, result=result())))
-    assert rows["report.md"] == "/my files/report.md"
-    assert rows["report.html"] == "/my files/report.html"
     assert rows["report"] == "24 KB, 31 sources, 70 citations, 0 images"
     assert rows["tokens"] == "310,000"
     assert rows["cost"] == "about $2.07 (estimate)"
-    assert "interaction.json" not in rows
+
+
+def test_a_report_is_found_on_paper_and_on_screen() -> None:
+    """A finished run names the places of both forms of its report, and of no other file."""
+    assert formats.places(view(Phase.COMPLETED, result=result())) == [
+        ("report.md", "/my files/report.md"),
+        ("report.html", "/my files/report.html"),
+    ]
+    assert formats.places(view()) == []
+
+
+def test_a_thought_is_shown_without_markdown_marks() -> None:
+    """Models set their thoughts' headings in bold; stars are noise in a line of progress."""
+    assert formats.thought(sighting(latest_thought="**Weighing** tides")) == "Weighing tides"
+    assert formats.thought(None) == ""
 
 
 def test_the_summary_of_a_failure_says_why() -> None:
