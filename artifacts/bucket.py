@@ -17,14 +17,7 @@ from obstore.store import MemoryStore, from_url
 from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, StoreUnavailable
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
-
-_CLIENT: Final["ClientConfig"] = {
-    # A worker that waits for a bucket longer than this had better let Temporal try again.
-    "connect_timeout": timedelta(seconds=5),
-    # One request, at most a part of 5 MB: enough for an upload of 1 Mbit/s.
-    "timeout": timedelta(seconds=60),
-}
+    from obstore.store import ObjectStore, RetryConfig
 
 _RETRY: Final["RetryConfig"] = {
     # Buckets answer 503 "slow down" in normal operation; anything longer is Temporal's to retry.
@@ -53,6 +46,8 @@ _FINAL_KINDS: Final = (
 _NO_CREDENTIALS: Final = "there are no credentials in the environment, and this machine provides none"
 
 _TELLING_WORDS: Final = (
+    # S3 deletes in bulk, and says 200 for all and this for each.
+    ("AccessDenied", "permission denied", True),
     ("Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set", True),
     ("Unable to recognise URL", "the address is not understood", True),
     # Where a client without credentials looks for those of the machine. Not final: on a cloud machine the
@@ -79,8 +74,10 @@ class Bucket:
                 self._store: ObjectStore = MemoryStore()
                 self._store_without_retry: ObjectStore = self._store
             else:
-                self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
-                self._store_without_retry = from_url(url, client_options=_CLIENT, retry_config=_NO_RETRY)
+                # No client options: the defaults (5 s to connect, 30 s for a request, of at most 5 MB when
+                # writing) are right, and giving any makes obstore ignore the environment's.
+                self._store = from_url(url, retry_config=_RETRY)
+                self._store_without_retry = from_url(url, retry_config=_NO_RETRY)
 
     async def write(self, key: str, content: bytes, *, media_type: str) -> None:
         """Store ``content``, over whatever is there."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from html import escape
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from markdown_it import MarkdownIt
@@ -56,6 +56,12 @@ _MAX_HEADING_CHARS: Final = 120
 _REL: Final = "noopener noreferrer nofollow"
 
 
+class _Heading(NamedTuple):
+    tag: str
+    anchor: str
+    words: str
+
+
 def render_html(report: Report) -> str:
     """Return the report as a page of its own, images included."""
     return _Page(report).render()
@@ -69,7 +75,7 @@ class _Page:
         self._sources = Sources(report.blocks)
         self._titles = {source.number: source.title for source in self._sources.listed}
         self._marks: Counter[int] = Counter()
-        self._contents: list[tuple[str, str]] = []
+        self._headings: list[_Heading] = []
         self._room_bytes = _MAX_INLINE_BYTES
         texts = [block.text for block in report.blocks if isinstance(block, TextBlock)]
         # A text cannot contain its own digest, so it cannot forge a mark.
@@ -183,10 +189,10 @@ class _Page:
 
     def _enter_heading(self, heading: Token, inline: Token) -> None:
         words = first_line("".join(_words(inline, self._mark_href)), _MAX_HEADING_CHARS)
-        anchor = f"section-{len(self._contents) + 1}"
-        if heading.tag == "h2" and words:
-            heading.attrSet("id", anchor)
-            self._contents.append((anchor, words))
+        if words:
+            entry = _Heading(heading.tag, f"section-{len(self._headings) + 1}", words)
+            heading.attrSet("id", entry.anchor)
+            self._headings.append(entry)
 
     def _inline(self, children: list[Token]) -> Iterator[Token]:
         is_in_mark = False
@@ -226,12 +232,15 @@ class _Page:
         )
 
     def _table_of_contents(self) -> Iterator[str]:
-        if len(self._contents) >= _MIN_CONTENTS:
+        # Of the first level that divides the answer: many answers have one heading above all others.
+        levels = ([entry for entry in self._headings if entry.tag == tag] for tag in ("h2", "h3"))
+        entries = next((level for level in levels if len(level) > 1), [])
+        if len(entries) >= _MIN_CONTENTS:
             yield '<nav class="contents" aria-label="Contents">'
             yield "<h2>Contents</h2>"
             yield "<ol>"
-            for anchor, words in self._contents[:_MAX_CONTENTS]:
-                yield f'<li><a href="#{anchor}">{escape(words)}</a></li>'
+            for entry in entries[:_MAX_CONTENTS]:
+                yield f'<li><a href="#{entry.anchor}">{escape(entry.words)}</a></li>'
             yield "</ol>"
             yield "</nav>"
 
@@ -240,7 +249,8 @@ class _Page:
             yield "<h2>Sources</h2>"
             yield '<ol class="sources">'
             for source in self._sources.listed:
-                yield f'<li id="source-{source.number}">{_source(source)}{self._ways_back(source.number)}</li>'
+                ways_back = self._ways_back(source.number)
+                yield f'<li id="source-{source.number}">{_source(source)}{ways_back}</li>'
             yield "</ol>"
 
     def _ways_back(self, number: int) -> str:

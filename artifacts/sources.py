@@ -1,5 +1,6 @@
 """The numbered sources of a report: one number for one address."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,11 @@ from runs.text import clean_text, first_line
 
 _MAX_TITLE_CHARS: Final = 200
 """Titles are shown in one line of a list; some pages have whole paragraphs for one."""
+
+_SCHEME: Final = re.compile(r"^https?://(?:www\.)?", re.IGNORECASE)
+
+_REDIRECTORS: Final = frozenset({"vertexaisearch.cloud.google.com"})
+"""Hosts that only lead on to the source, and say nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +69,7 @@ def _identity(citation: Citation) -> str:
 def _source(number: int, identity: str, title: str) -> Source:
     href = safe_href(identity)
     host = host_of(identity) if href else ""
-    title = title or first_line(identity, _MAX_TITLE_CHARS)
-    return Source(number=number, title=title, href=href, host="" if host in title else host)
+    title = title or first_line(_SCHEME.sub("", identity), _MAX_TITLE_CHARS)
+    return Source(
+        number=number, title=title, href=href, host="" if host in title or host in _REDIRECTORS else host
+    )
