@@ -31,7 +31,7 @@ _ASKED: Final = re.compile(r"\bwhat(?:['\u2019]s| is| was) my ([\w ]{2,30}?)\s*[
 def plan_answer(record: Record) -> Timeline:
     """The timeline of a model's turn, or of a sandbox agent's."""
     is_sandbox = record.behaviour is Behaviour.SANDBOX
-    duration_s = record.directive.duration_s or (SANDBOX_S if is_sandbox else ANSWER_S)
+    duration_s = record.duration_s(SANDBOX_S if is_sandbox else ANSWER_S)
     thinking_s = duration_s / 2
     calls = function_calls(record)
     if calls:

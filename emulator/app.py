@@ -54,7 +54,7 @@ def build_app(emulator: Emulator) -> ASGIApp:
 
 
 async def _api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # noqa: S101 - starlette's type of handler is wider than its call
+    assert isinstance(error, ApiError)
     return error_reply(error)
 
 

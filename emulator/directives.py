@@ -58,7 +58,7 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "tool_rounds": "How often in a conversation the model asks for functions; default 1.",
     "webhook_signature": "v1a (default) or jwt: how dynamic webhooks are signed.",
 }
-assert set(DIRECTIVE_KEYS) == {each.name for each in fields(Directive)}  # noqa: S101 - the documents' guard
+assert set(DIRECTIVE_KEYS) == {each.name for each in fields(Directive)}
 
 
 def texts_in(value: Any) -> Iterator[str]:

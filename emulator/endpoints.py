@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -80,8 +81,8 @@ class InteractionEndpoints:
         while (wait_s := emulator.clock.wall_until(ends_s)) > 0 and not emulator.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(emulator.stopping.wait(), min(wait_s, 1.0))
-        now_s = max(emulator.clock.now_s(), ends_s)
-        return raw_reply(resource(record, timeline, emulator.clock, now_s=now_s, with_input=False))
+        # Not the end itself: a sum of floats may come out a hair before it.
+        return raw_reply(resource(record, timeline, emulator.clock, now_s=math.inf, with_input=False))
 
     async def look(self, request: Request) -> Response:
         """``GET /interactions/{id}``, plain or streaming."""

@@ -28,6 +28,13 @@ _STOP_WORDS: Final = frozenset(
         "detailed",
         "do",
         "does",
+        "explain",
+        "analyse",
+        "analyze",
+        "investigate",
+        "find",
+        "make",
+        "create",
         "for",
         "from",
         "give",
@@ -173,9 +180,13 @@ _OPENINGS: Final = (
 )
 
 
+_TRIES: Final = 8
+"""Drafts of a sentence; the patterns with few variants are used up in a long report, the others never."""
+
+
 def topic_of(question: str, *, words: int = 8) -> str:
     """The subject of a question in a few words: its first clause without the words of asking around it."""
-    for clause in re.split(r"[.?!:;,\n“”\"]+", question):
+    for clause in re.split(r"[.?!:;,–—\n“”\"]+", question):
         found = re.findall(r"[^\W_][\w'’-]*", clause)
         while found and found[0].lower() in _STOP_WORDS:
             found.pop(0)
@@ -199,9 +210,19 @@ class Writer:
         self.topic = topic
         self.chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._unused: list[str] = []
+        self._written: set[str] = set()
 
     def sentence(self) -> str:
-        """One sentence; no pattern comes back before all have been used."""
+        """One sentence that this writer has not written before, unless there is no end to the writing."""
+        for _ in range(_TRIES):
+            text = self._draft()
+            if text not in self._written:
+                break
+        self._written.add(text)
+        return text
+
+    def _draft(self) -> str:
+        # No pattern comes back before all have been used.
         if not self._unused:
             self._unused = self.chance.sample(_TEMPLATES, len(_TEMPLATES))
         chance, first = self.chance, self.chance.randrange(2016, 2022)

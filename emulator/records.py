@@ -73,6 +73,10 @@ class Record:
         """What this interaction's own input says."""
         return question_of(self.body.get("input", ""))
 
+    def duration_s(self, default_s: float) -> float:
+        """How long it takes, in emulated seconds."""
+        return default_s if self.directive.duration_s is None else self.directive.duration_s
+
     @property
     def is_background(self) -> bool:
         """Whether it runs on without a connection."""

@@ -46,7 +46,7 @@ def plan_research(record: Record) -> Timeline:
     """The timeline of a research run or of its planning."""
     if record.behaviour is Behaviour.PLAN:
         return _planning(record)
-    duration_s = record.directive.duration_s or RESEARCH_S
+    duration_s = record.duration_s(RESEARCH_S)
     writer = Writer(topic_of(subject_of(record)), seed=record.interaction_id)
     if "many-steps" in record.life:
         working = _many_steps(record.directive.steps or 10_000)
@@ -84,7 +84,7 @@ def shows_thoughts(record: Record) -> bool:
 
 
 def _planning(record: Record) -> Timeline:
-    duration_s = record.directive.duration_s or PLAN_S
+    duration_s = record.duration_s(PLAN_S)
     thought = _thought(record, Writer(topic_of(subject_of(record)), seed=record.interaction_id), 0)
     return Timeline(
         duration_s=duration_s,

@@ -67,7 +67,7 @@ class Signer:
     def _ed25519(self) -> Ed25519PrivateKey:
         if "ed25519" in self._kept:
             key = load_pem_private_key(self._kept["ed25519"].encode(), password=None)
-            assert isinstance(key, Ed25519PrivateKey)  # noqa: S101 - what was kept under this name
+            assert isinstance(key, Ed25519PrivateKey)
             return key
         key = Ed25519PrivateKey.generate()
         self._keep("ed25519", key)
@@ -78,7 +78,7 @@ class Signer:
         # Made when first needed: it takes a noticeable time, and most emulators sign no JWT.
         if "rsa" in self._kept:
             key = load_pem_private_key(self._kept["rsa"].encode(), password=None)
-            assert isinstance(key, RSAPrivateKey)  # noqa: S101 - what was kept under this name
+            assert isinstance(key, RSAPrivateKey)
             return key
         key = generate_private_key(public_exponent=65_537, key_size=2_048)
         self._keep("rsa", key)

@@ -40,11 +40,11 @@ def status_at(record: Record, timeline: Timeline, now_s: float) -> str:
         return "cancelled"
     if "zombie" in record.life:
         return "in_progress"
-    share = (now_s - record.created_s) / timeline.duration_s
-    if share >= 1:
+    elapsed_s = now_s - record.created_s
+    if elapsed_s >= timeline.duration_s:
         # A run that was cancelled in time does not complete during the lag.
         return end_status_of(record, timeline) if record.cancelled_s is None else "cancelled"
-    return _status_on_the_way(record, share)
+    return _status_on_the_way(record, elapsed_s / timeline.duration_s)
 
 
 def end_status_of(record: Record, timeline: Timeline) -> str:
@@ -141,7 +141,7 @@ def resource(
     steps = [encode(step) for step in input_steps(record.body.get("input"))] if with_input else []
     if "zombie" not in record.life and status != "queued":
         seen_s = elapsed_s if record.cancelled_s is None else record.cancelled_s - record.created_s
-        if seen_s <= timeline.output_starts_s:
+        if seen_s < timeline.output_starts_s:
             steps += timeline.encoded_working[: bisect.bisect_right(timeline.working_ends_s, seen_s)]
         else:
             steps += timeline.encoded[: bisect.bisect_right(timeline.all_ends_s, seen_s)]
