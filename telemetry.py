@@ -67,12 +67,7 @@ def configure_logging(
     renderers: list[Processor] = (
         [
             _escape_control_characters,
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(),
-                sort_keys=False,
-                # The default shows local variables, and so whatever secrets they hold.
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False),
         ]
         if as_console
         else [structlog.processors.JSONRenderer()]
@@ -85,6 +80,7 @@ def configure_logging(
             processors=[
                 _add_context,
                 _finish,
+                # As plain text: the richer forms show local variables, and so whatever secrets they hold.
                 structlog.processors.format_exc_info,
                 *renderers,
                 lambda _logger, _method, line: redact(str(line)),

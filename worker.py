@@ -149,8 +149,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
     try:
         listener = listen(settings.health_address)
     except OSError as error:
-        # The library's own text repeats the address.
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = str(error.strerror).partition(" (while")[0]  # what follows repeats the address
         raise StartupError(
             f"LONGHAUL_HEALTH_ADDRESS: cannot listen on {settings.health_address}: {reason}"
         ) from None
