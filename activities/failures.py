@@ -30,6 +30,26 @@ def submission_failure(error: InteractionsError) -> ApplicationError:
     return ApplicationError(message[:MAX_ERROR_CHARS], code.value, *hints, type=kind, non_retryable=True)
 
 
+def submission_unknown(reason: str) -> ApplicationError:
+    """Return the error of a submission that perhaps ran, and was paid for."""
+    return ApplicationError(
+        reason,
+        RunErrorCode.SUBMISSION_UNKNOWN.value,
+        type=ActivityErrorType.SUBMISSION_UNKNOWN,
+        non_retryable=True,
+    )
+
+
+def not_sent(reason: str) -> ApplicationError:
+    """Return the error of a submission that certainly was not sent, and may be."""
+    return ApplicationError(
+        reason,
+        RunErrorCode.REJECTED.value,
+        type=ActivityErrorType.SUBMISSION_REFUSED,
+        non_retryable=True,
+    )
+
+
 def store_failure_before_submission(error: ArtifactsError) -> ApplicationError:
     """Classify an artifact store that fails before anything was sent.
 
@@ -66,12 +86,12 @@ def lost(interaction_id: str) -> ApplicationError:
     )
 
 
-def still_running(reason: str, *, next_look_s: float) -> ApplicationError:
-    """Return the error that lets Temporal's retry be the next look; expected, so it alarms nobody."""
+def expected_retry(reason: str, *, kind: ActivityErrorType, after_s: float) -> ApplicationError:
+    """Return the error that makes Temporal's retry the clock; expected, so it alarms nobody."""
     return ApplicationError(
         reason[:MAX_ERROR_CHARS],
-        type=ActivityErrorType.STILL_RUNNING,
-        next_retry_delay=timedelta(seconds=next_look_s),
+        type=kind,
+        next_retry_delay=timedelta(seconds=after_s),
         category=ApplicationErrorCategory.BENIGN,
     )
 

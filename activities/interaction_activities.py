@@ -1,4 +1,4 @@
-"""The activities of a run: submit, watch, settle, cancel. Each wraps one thing that can fail by itself."""
+"""The activities of a run. Each wraps one thing that can fail by itself, and says whether it may repeat."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +13,7 @@ from activities import failures
 from activities.heartbeat import heartbeating
 from activities.settling import settle
 from activities.sightings import sighting_of
-from activities.submission import build_submission
+from activities.submitting import recover, submit
 from activities.timeouts import MISSING_GRACE
 from artifacts.errors import ArtifactsError
 from artifacts.store import ArtifactStore
@@ -26,6 +26,9 @@ from runs.limits import MAX_ERROR_CHARS
 from runs.messages import (
     CancelInteraction,
     CancelReport,
+    CheckInteraction,
+    Recovered,
+    RecoverSubmission,
     Settled,
     SettleInteraction,
     Sighting,
@@ -57,6 +60,8 @@ class InteractionActivities:
         """Return the activities, for a worker to register."""
         return [
             self.submit_interaction,
+            self.recover_submission,
+            self.check_interaction,
             self.watch_interaction,
             self.settle_interaction,
             self.cancel_interaction,
@@ -67,33 +72,39 @@ class InteractionActivities:
         """Start one background interaction and return its id.
 
         Run with one attempt: a worker that dies after sending looks like a time-out, which Temporal would
-        retry, and the API has no idempotency key. The request is written to the artifact store before
-        anything is sent, so that a store that could not take the report is found while it costs nothing.
+        retry, and the API has no idempotency key. Request and journal are written before anything is sent,
+        so a store that could not take the report is found while it costs nothing, too.
 
         Raises:
             ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
         """
-        request = submission.request
-        prefix = submission.artifacts_prefix
+        async with heartbeating():
+            return await submit(submission, client=self._client, store=self._store)
+
+    @activity.defn(name="recover_submission")
+    async def recover_submission(self, lost: RecoverSubmission) -> Recovered:
+        """Say what became of a submission whose worker was lost sight of. May be repeated.
+
+        Raises:
+            ApplicationError: type ``SubmissionPending``, to be asked again after the delay it carries.
+        """
+        return await recover(lost, store=self._store, now=activity.info().current_attempt_scheduled_time)
+
+    @activity.defn(name="check_interaction")
+    async def check_interaction(self, checked: CheckInteraction) -> Sighting:
+        """Look at an interaction that somebody says is ours. May be repeated.
+
+        Raises:
+            ApplicationError: type ``InteractionLost``: the API does not know it. Any other failure to look
+                is retried.
+        """
         try:
-            kept = await self._store.put(
-                f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
-            )
-            create = await build_submission(request, self._store)
-        except ArtifactsError as error:
-            raise failures.store_failure_before_submission(error) from error
-        try:
-            created = await self._client.create(create)
+            interaction = await self._client.get(checked.interaction_id)
         except InteractionsError as error:
-            raise failures.submission_failure(error) from error
-        if not created.id:
-            raise ApplicationError(
-                "the API accepted the submission but named no interaction",
-                type=ActivityErrorType.SUBMISSION_UNKNOWN,
-                non_retryable=True,
-            )
-        log.info("interaction.submitted", interaction_id=created.id, agent=request.agent)
-        return Submitted(interaction_id=created.id, artifacts_uri=kept.uri.removesuffix("/request.json"))
+            if error.is_transient:
+                raise ApplicationError(failures.describe(error)) from error
+            raise failures.lost(checked.interaction_id) from error
+        return sighting_of(interaction, looks=1)
 
     @activity.defn(name="watch_interaction")
     async def watch_interaction(self, watched: WatchInteraction) -> Sighting:
@@ -123,9 +134,10 @@ class InteractionActivities:
         activity.heartbeat(seen)
         if seen.missing_since is not None and now - seen.missing_since >= MISSING_GRACE:
             raise failures.lost(watched.interaction_id)
-        raise failures.still_running(
+        raise failures.expected_retry(
             seen.problem or seen.status or "running",
-            next_look_s=next_look_s(
+            kind=ActivityErrorType.STILL_RUNNING,
+            after_s=next_look_s(
                 watched.pacing or self._pacing,
                 elapsed_s=(now - watched.accepted_at).total_seconds(),
                 failures=seen.failures,

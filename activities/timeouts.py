@@ -12,6 +12,24 @@ with its images is a few megabytes. Waiting longer only delays saying that the o
 SUBMIT_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=60)
 """``submit_interaction``: the call, and up to 70 MB of attachments to read first."""
 
+SUBMIT_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
+"""After this long without a beat a submitting worker counts as gone, and the journal is read. Beats come
+every three seconds, so that a busy event loop is not taken for a dead one."""
+
+RECOVER_TIMEOUT: Final = timedelta(seconds=30)
+"""One attempt of ``recover_submission``: a few small files."""
+
+RECOVER_BUDGET: Final = timedelta(minutes=30)
+"""All attempts of it: some minutes for a late answer, the rest for a store that is away. After that the
+outcome counts as unknown, which loses nothing either."""
+
+RECOVER_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+)
+
+CHECK_BUDGET: Final = timedelta(minutes=2)
+"""All attempts of ``check_interaction``. A person waits for the answer, and may ask again."""
+
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 """For the submission: the API has no idempotency key, so only the workflow may decide to send again."""
 

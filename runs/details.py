@@ -13,6 +13,13 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 _WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
     Phase.REQUESTED: "Being submitted to the API.",
+    Phase.SUBMISSION_UNKNOWN: (
+        "**Needs a person.** The answer to the submission was lost: the API may or may not have taken it.\n\n"
+        "- `longhaul resolve ID --adopt INTERACTION`: go on with an interaction you know to be this one.\n"
+        "- `longhaul resolve ID --resubmit`: send again, and perhaps pay twice.\n"
+        "- `longhaul resolve ID --give-up`: end the run.\n\n"
+        "Until then nothing is sent, and the deadline waits, too."
+    ),
     Phase.RUNNING: "The API is working on it. The pending activity's heartbeat shows what the last look saw.",
     Phase.SETTLING: "Finished at the API; fetching the result and storing its files.",
     Phase.CANCELLING: "Asking the API to stop.",
@@ -54,6 +61,10 @@ def render_details(
         lines.append(f"- **Waiting out:** {_escape(status.problem)}")
     if status.next_submission_at:
         lines.append(f"- **Next submission:** {_clock(status.next_submission_at)}")
+    lines += [
+        f"- **Also paid for:** interaction {_escape(orphan)}, of an earlier submission"
+        for orphan in status.orphan_interaction_ids
+    ]
     lines += _findings(status, settled)
     if error:
         lines.append(f"- **Error:** {_escape(error.message)} ({error.code.value})")

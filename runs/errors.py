@@ -16,6 +16,8 @@ class ActivityErrorType(StrEnum):
     """Certainly not run, and never will be as it stands. ``details[0]``: a `RunErrorCode`."""
     SUBMISSION_UNKNOWN = "SubmissionUnknown"
     """Perhaps run, and paid."""
+    SUBMISSION_PENDING = "SubmissionPending"
+    """The journal does not say yet what became of a submission whose worker was lost sight of."""
     STILL_RUNNING = "StillRunning"
     """A look saw a run that goes on. Benign: the retry is the next look."""
     INTERACTION_LOST = "InteractionLost"
@@ -33,6 +35,13 @@ class WorkflowErrorType(StrEnum):
     """The input is no run. Nothing was started; there is no result."""
     RUN_FAILED = "AgentRunFailed"
     RUN_TIMED_OUT = "AgentRunTimedOut"
+
+
+class UpdateErrorType(StrEnum):
+    """``ApplicationError.type`` of an update that was refused or could not be carried out."""
+
+    NOT_POSSIBLE = "NotPossible"
+    """Not in this phase, or not with these arguments. Nothing was changed."""
 
 
 class RunErrorCode(StrEnum):

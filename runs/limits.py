@@ -46,6 +46,10 @@ MAX_WAKES: Final = 100
 """Looks brought forward by ``notified``. Each adds about nine events to history; past the bound a run
 still looks at its own pace, so nothing is lost but a little time."""
 
+MAX_RESUBMISSIONS: Final = 3
+"""How often the policy ``resubmit`` sends again after an unknown outcome. Each time may pay once more, and
+an API that leaves four answers in a row unknown is a matter for a person."""
+
 DEFAULT_DEADLINE_S: Final = 75 * 60
 """The API ends a Deep Research run within 60 minutes
 (https://ai.google.dev/gemini-api/docs/deep-research, read 2026-11-22); interactions have been seen to

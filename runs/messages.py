@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from typing_extensions import TypeAliasType
 
 from runs import limits
 from runs.errors import RunErrorCode
@@ -53,6 +54,17 @@ class Attachment(_Message):
     size_bytes: int | None = None
 
 
+class UnknownPolicy(StrEnum):
+    """What a run does by itself when nobody can say whether the API took its submission."""
+
+    HOLD = "hold"
+    """Wait for news or a person; never pay twice."""
+    RESUBMIT = "resubmit"
+    """Send again: where a second bill is cheaper than a delay."""
+    FAIL = "fail"
+    """End the run, and say so."""
+
+
 class AgentRunRequest(_Message):
     """The input of `AgentRun`. ``agent`` and ``input`` alone make a valid run.
 
@@ -65,6 +77,7 @@ class AgentRunRequest(_Message):
         tenant: Whose run it is, where one Longhaul serves several.
         deadline_s: Seconds from the start after which the run is stopped and reported as timed out.
         pacing: How often to look; None for the worker's setting.
+        on_unknown_submission: What to do when the outcome of the submission cannot be learned.
     """
 
     agent: str = Field(min_length=1, max_length=limits.MAX_ID_CHARS)
@@ -77,6 +90,7 @@ class AgentRunRequest(_Message):
         default=limits.DEFAULT_DEADLINE_S, ge=limits.MIN_DEADLINE_S, le=limits.MAX_DEADLINE_S
     )
     pacing: Pacing | None = None
+    on_unknown_submission: UnknownPolicy = UnknownPolicy.HOLD
 
     @field_validator("input")
     @classmethod
@@ -103,9 +117,14 @@ class AgentRunRequest(_Message):
         return attachments
 
 
-RawRequest = Annotated[AgentRunRequest | JsonValue, Field(union_mode="left_to_right")]
+RawRequest = TypeAliasType(
+    "RawRequest", Annotated[AgentRunRequest | JsonValue, Field(union_mode="left_to_right")]
+)
 """What a workflow accepts: a request, or whatever else a client sent. A payload that does not decode
-would stall the workflow task for ever; this one always decodes, and the workflow then refuses it."""
+would stall the workflow task for ever; this one always decodes, and the workflow then refuses it.
+
+A named alias: Temporal reads hints without their annotations, and without the order of the union pydantic
+would prefer a plain object to a request with any enumerated field."""
 
 
 class Usage(_Message):
@@ -143,6 +162,32 @@ class SubmitInteraction(_Message):
     request: AgentRunRequest
     artifacts_prefix: str
     """Where in the artifact store this run's files go."""
+    number: int = 1
+    """Which submission of the run this is; each has a journal of its own, and is sent at most once."""
+    token: str = ""
+    """The submission's secret: whoever knows it may say which interaction it became."""
+
+
+class RecoverSubmission(_Message):
+    """Input of ``recover_submission``."""
+
+    artifacts_prefix: str
+    number: int
+    lost_at: datetime
+    """When the worker was lost sight of, by the server's clock."""
+
+
+class Recovered(_Message):
+    """What the journal says of a submission whose worker was lost sight of.
+
+    Attributes:
+        was_sent: False: certainly not, and now it never will be. True: perhaps.
+        interaction_id: What it became; None if the journal does not say.
+    """
+
+    was_sent: bool
+    interaction_id: str | None = None
+    artifacts_uri: str = ""
 
 
 class Submitted(_Message):
@@ -242,6 +287,12 @@ class Settled(_Message):
     """Oddities worth a person's eye, such as step types unknown to this version."""
 
 
+class CheckInteraction(_Message):
+    """Input of ``check_interaction``."""
+
+    interaction_id: str
+
+
 class CancelInteraction(_Message):
     """Input of ``cancel_interaction``."""
 
@@ -280,6 +331,10 @@ class AgentRunResult(_Message):
     phase: Phase
     agent: str
     interaction_ids: tuple[str, ...] = ()
+    orphan_interaction_ids: tuple[str, ...] = ()
+    """Interactions of earlier submissions that turned out to exist, too: paid for, and not this result."""
+    submissions: int = 0
+    """How often the request was sent, refusals included."""
     excerpt: str = Field(default="", description="The first 4 KB of the report's text.")
     artifacts: tuple[ArtifactRef, ...] = ()
     usage: Usage = Usage()
@@ -300,6 +355,9 @@ class AgentRunStatus(_Message):
     artifacts_uri: str | None = None
     requested_at: datetime
     deadline_at: datetime
+    submissions: int = 0
+    """How often the request was sent so far, refusals included."""
+    orphan_interaction_ids: tuple[str, ...] = ()
     refusals: int = 0
     """How often the API refused the submission so far."""
     next_submission_at: datetime | None = None
@@ -310,7 +368,35 @@ class AgentRunStatus(_Message):
 
 
 class Notification(_Message):
-    """Payload of the ``notified`` signal: a hint that a look is worth while. Never the truth."""
+    """Payload of the ``notified`` signal: a hint that a look is worth while. Never the truth.
 
-    interaction_id: str | None = None
+    Attributes:
+        interaction_id: What it is about; None for whatever the run is watching.
+        token: The secret of a submission. With it, the signal also says that this submission became
+            ``interaction_id``, which is news where the answer to the submission was lost.
+        source: Who sends it, for people.
+    """
+
+    interaction_id: str | None = Field(default=None, max_length=1_024)
+    token: str | None = None
     source: str = ""
+
+
+class Resolution(StrEnum):
+    """What a person decides about a submission whose outcome is unknown."""
+
+    ADOPT = "adopt"
+    RESUBMIT = "resubmit"
+    GIVE_UP = "give_up"
+
+
+class ResolveSubmission(_Message):
+    """Argument of the ``resolve_submission`` update.
+
+    Attributes:
+        resolution: What to do.
+        interaction_id: Which interaction to adopt; only with ``adopt``. It is looked up in the API first.
+    """
+
+    resolution: Resolution
+    interaction_id: str | None = Field(default=None, min_length=1, max_length=1_024)

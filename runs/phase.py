@@ -4,10 +4,12 @@ Rule 1: every transition is in ``_NEXT``; nothing else decides which phase comes
 Rule 2: this module knows no Temporal, no HTTP and no clock, so a workflow may run it on every
 replay and a test may run it ten thousand times a second.
 
-A run is *requested* until its one submission has been accepted, *running* while the API works on
-it, *settling* while its files are stored, and *cancelling* while the API is told to stop. The other
-phases are ends. Once a turn has ended there is nothing left to stop: the money is spent and the
-answer exists, so neither a cancel nor the deadline leaves *settling*, which has a bound of its own.
+A run is *requested* until its submission has been accepted, *running* while the API works on it,
+*settling* while its files are stored, and *cancelling* while the API is told to stop. It is
+*submission_unknown* while nobody can say whether the API took a submission: sending again could pay
+twice, giving up could lose a paid report, so it waits for news. The other phases are ends. Once a turn
+has ended there is nothing left to stop: the money is spent and the answer exists, so neither a cancel
+nor the deadline leaves *settling*, which has a bound of its own.
 """
 
 from enum import StrEnum
@@ -18,6 +20,7 @@ class Phase(StrEnum):
     """Where a run stands, in our words. Stored in history and in the ``RunPhase`` search attribute."""
 
     REQUESTED = "requested"
+    SUBMISSION_UNKNOWN = "submission_unknown"
     RUNNING = "running"
     SETTLING = "settling"
     CANCELLING = "cancelling"
@@ -32,6 +35,11 @@ class Phase(StrEnum):
         """Whether nothing can follow this phase."""
         return not _NEXT[self]
 
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether a run in this phase may wait for somebody to decide."""
+        return self is Phase.SUBMISSION_UNKNOWN
+
 
 class Event(StrEnum):
     """What can happen to a run."""
@@ -40,6 +48,10 @@ class Event(StrEnum):
     SUBMISSION_REFUSED = "submission refused"
     SUBMISSION_REJECTED = "submission rejected"
     SUBMISSION_UNKNOWN = "submission outcome unknown"
+    SUBMISSION_NOT_SENT = "submission not sent"
+    ADOPTED = "interaction adopted"
+    RESUBMIT_CHOSEN = "resubmit chosen"
+    GIVEN_UP = "given up"
     STOP_ASKED = "stop asked"
     TURN_ENDED = "turn ended"
     LOST = "interaction lost"
@@ -66,8 +78,17 @@ _NEXT: Final[dict[Phase, dict[Event, Phase]]] = {
         # Certainly not run by the API: it is sent again after a durable timer.
         Event.SUBMISSION_REFUSED: Phase.REQUESTED,
         Event.SUBMISSION_REJECTED: Phase.FAILED,
-        # Perhaps run, and paid: sending again could pay twice, so the run ends and says so.
-        Event.SUBMISSION_UNKNOWN: Phase.FAILED,
+        # A worker vanished, and its journal shows that it had not begun to send.
+        Event.SUBMISSION_NOT_SENT: Phase.REQUESTED,
+        Event.SUBMISSION_UNKNOWN: Phase.SUBMISSION_UNKNOWN,
+        Event.STOP_ASKED: Phase.CANCELLING,
+    },
+    Phase.SUBMISSION_UNKNOWN: {
+        # A webhook or a person named the interaction.
+        Event.ADOPTED: Phase.RUNNING,
+        # A person, or the request's policy, accepts that it may be paid for twice.
+        Event.RESUBMIT_CHOSEN: Phase.REQUESTED,
+        Event.GIVEN_UP: Phase.FAILED,
         Event.STOP_ASKED: Phase.CANCELLING,
     },
     Phase.RUNNING: {

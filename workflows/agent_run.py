@@ -1,11 +1,15 @@
 """The `AgentRun` workflow: one agent run from request to settled result.
 
 Theory of operation. ``runs.phase`` says what may follow what; the loop in ``_work`` does what the
-current phase asks for and reports what happened to the table. Two things reach a run from outside:
-a *stop* (a cancel of the workflow, or the deadline) and a *wake* (the ``notified`` signal). Neither
-interrupts anything by itself: each sets a flag that the loop heeds where it is safe to. So a
-submission in flight is always waited for, since its answer is the only place where the id of a paid
-interaction can be learned, and settling is never abandoned, since by then the report is paid for.
+current phase asks for and reports what happened to the table. Three things reach a run from outside:
+a *stop* (a cancel of the workflow, or the deadline), a *wake* (the ``notified`` signal) and news of a
+submission (``notified`` with its token, or the ``resolve_submission`` update). None interrupts
+anything by itself: each leaves a note that the loop heeds where it is safe to. So a submission in
+flight is always waited for, since its answer is the only place where the id of a paid interaction can
+be learned, and settling is never abandoned, since by then the report is paid for.
+
+A submission is sent at most once. Every further one has a number and a journal of its own, and comes
+only after it is certain that the one before was not run, or after somebody decided to risk it.
 """
 
 import asyncio
@@ -30,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.interaction_activities import InteractionActivities
     from runs import limits
     from runs.details import render_details
-    from runs.errors import ActivityErrorType, RunErrorCode, WorkflowErrorType
+    from runs.errors import ActivityErrorType, RunErrorCode, UpdateErrorType, WorkflowErrorType
     from runs.messages import (
         AGENT_RUN,
         RESULT_MEMO,
@@ -39,16 +43,21 @@ with workflow.unsafe.imports_passed_through():
         AgentRunStatus,
         CancelInteraction,
         CancelReport,
+        CheckInteraction,
         Counts,
         Notification,
         Outcome,
         RawRequest,
+        RecoverSubmission,
+        Resolution,
+        ResolveSubmission,
         RunError,
         Settled,
         SettleInteraction,
         Sighting,
         SubmitInteraction,
         Timings,
+        UnknownPolicy,
         Usage,
         WatchInteraction,
     )
@@ -75,7 +84,8 @@ class AgentRunWorkflow:
     `AgentRunResult` when the run completes, also incompletely; it fails with the result in the failure's
     details when the run failed or timed out, and ends as cancelled, with the result in the memo, when
     it was cancelled. Cancelling the workflow cancels the interaction. The ``notified`` signal brings
-    the next look forward; the ``status`` query says where the run stands.
+    the next look forward; the ``resolve_submission`` update decides about a submission whose outcome is
+    unknown; the ``status`` query says where the run stands.
     """
 
     @workflow.init
@@ -97,7 +107,13 @@ class AgentRunWorkflow:
         self._settled: Settled | None = None
         self._cancel: CancelReport | None = None
         self._error: RunError | None = None
+        self._submissions = 0
         self._refusals = 0
+        self._resubmissions = 0
+        self._tokens: list[str] = []
+        self._announced: dict[str, str] = {}
+        self._resolution: ResolveSubmission | None = None
+        self._may_be_running = False
         self._next_submission_at: datetime | None = None
         self._problem: str | None = None
         self._stop: _Stop | None = None
@@ -128,16 +144,69 @@ class AgentRunWorkflow:
             self._stop = _Stop.CALLER
             await work
         del deadline
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return self._close()
 
     @workflow.signal(name="notified")
     def notified(self, notification: Notification | None = None) -> None:
-        """Take a look now: something may have happened to the interaction. Only a hint; may be repeated."""
+        """Take a look now: something may have happened to the interaction. Only a hint; may be repeated.
+
+        With the token of one of the run's submissions it also says which interaction that became.
+        """
+        if notification and notification.interaction_id and notification.token in self._tokens:
+            self._announced[notification.token] = notification.interaction_id
         if notification and notification.interaction_id not in (None, self._interaction_id):
             return
         if self._wakes < limits.MAX_WAKES:
             self._wakes += 1
             self._is_woken = True
+
+    # Without ``name=``, whose type in SDK 1.35 forgets that the handler is awaited; the method's own name is
+    # the update's, and so may not change.
+    @workflow.update
+    async def resolve_submission(self, resolution: ResolveSubmission) -> AgentRunStatus:
+        """Decide about a submission whose outcome is unknown, and return where the run then stands.
+
+        Raises:
+            ApplicationError: type ``NotPossible``: the API does not know the interaction to adopt, or the
+                run has moved on meanwhile.
+        """
+        if resolution.interaction_id is not None:
+            await self._check(resolution.interaction_id)
+        if self._phase is not Phase.SUBMISSION_UNKNOWN:
+            raise ApplicationError(
+                f"the run has moved on and is {self._phase}", type=UpdateErrorType.NOT_POSSIBLE
+            )
+        self._resolution = resolution
+        await workflow.wait_condition(lambda: self._phase is not Phase.SUBMISSION_UNKNOWN)
+        return self.status()
+
+    @resolve_submission.validator
+    def _check_resolution(self, resolution: ResolveSubmission) -> None:
+        why_not = None
+        if self._phase is not Phase.SUBMISSION_UNKNOWN:
+            why_not = f"there is nothing to resolve: the run is {self._phase}"
+        elif (resolution.resolution is Resolution.ADOPT) != (resolution.interaction_id is not None):
+            why_not = "an interaction id goes with adopt, and only with adopt"
+        elif resolution.resolution is Resolution.RESUBMIT and self._stop:
+            why_not = "the run is past its deadline; give it up and start a new one"
+        if why_not:
+            raise ApplicationError(why_not, type=UpdateErrorType.NOT_POSSIBLE, non_retryable=True)
+
+    async def _check(self, interaction_id: str) -> None:
+        try:
+            await workflow.execute_activity_method(
+                InteractionActivities.check_interaction,
+                CheckInteraction(interaction_id=interaction_id),
+                start_to_close_timeout=timeouts.LOOK_TIMEOUT,
+                schedule_to_close_timeout=timeouts.CHECK_BUDGET,
+                retry_policy=timeouts.LOOK_RETRY,
+                summary=f"check {interaction_id[:40]}",
+            )
+        except ActivityError as error:
+            raise ApplicationError(
+                f"not adopted: {failure_of(error).message}", type=UpdateErrorType.NOT_POSSIBLE
+            ) from error
 
     @workflow.query(name="status")
     def status(self) -> AgentRunStatus:
@@ -149,6 +218,8 @@ class AgentRunWorkflow:
             artifacts_uri=self._artifacts_uri,
             requested_at=self._requested_at,
             deadline_at=self._deadline_at,
+            submissions=self._submissions,
+            orphan_interaction_ids=self._orphans(),
             refusals=self._refusals,
             next_submission_at=self._next_submission_at,
             problem=self._problem,
@@ -166,6 +237,8 @@ class AgentRunWorkflow:
                     self._enter(Event.STOP_ASKED)
                 case Phase.REQUESTED:
                     await self._submit()
+                case Phase.SUBMISSION_UNKNOWN:
+                    await self._resolve()
                 case Phase.RUNNING if self._stop:
                     self._enter(Event.STOP_ASKED)
                 case Phase.RUNNING:
@@ -179,22 +252,33 @@ class AgentRunWorkflow:
 
     async def _submit(self) -> None:
         self._next_submission_at = None
+        self._submissions += 1
+        self._tokens.append(str(workflow.uuid4()))
         try:
             submitted = await workflow.execute_activity_method(
                 InteractionActivities.submit_interaction,
-                SubmitInteraction(request=self._request, artifacts_prefix=self._artifacts_prefix),
+                SubmitInteraction(
+                    request=self._request,
+                    artifacts_prefix=self._artifacts_prefix,
+                    number=self._submissions,
+                    token=self._tokens[-1],
+                ),
                 start_to_close_timeout=timeouts.SUBMIT_TIMEOUT,
+                heartbeat_timeout=timeouts.SUBMIT_HEARTBEAT_TIMEOUT,
                 retry_policy=timeouts.ONCE,
                 summary=f"submit to {self._request.agent}",
             )
         except ActivityError as error:
             await self._take_submission_failure(failure_of(error))
-            return
+        else:
+            self._artifacts_uri = submitted.artifacts_uri
+            self._accept(submitted.interaction_id, Event.SUBMISSION_ACCEPTED)
+
+    def _accept(self, interaction_id: str, event: Event) -> None:
         self._problem = None
-        self._interaction_id = submitted.interaction_id
-        self._artifacts_uri = submitted.artifacts_uri
+        self._interaction_id = interaction_id
         self._accepted_at = workflow.now()
-        self._enter(Event.SUBMISSION_ACCEPTED)
+        self._enter(event)
 
     async def _take_submission_failure(self, failure: Failure) -> None:
         match failure.kind:
@@ -216,9 +300,84 @@ class AgentRunWorkflow:
                     )
             case ActivityErrorType.SUBMISSION_REJECTED:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
+            case ActivityErrorType.SUBMISSION_UNKNOWN:
+                self._hold(failure.message)
             case _:
-                # Whatever else went wrong, a vanished worker above all: it may have been sent.
-                self._fail(failure, default=RunErrorCode.SUBMISSION_UNKNOWN, event=Event.SUBMISSION_UNKNOWN)
+                # Nobody answered, or a bug did: the worker may have vanished at any point of it.
+                await self._recover(failure)
+
+    async def _recover(self, failure: Failure) -> None:
+        self._problem = f"finding out what became of the submission: {failure.message}"
+        self._publish()
+        try:
+            recovered = await workflow.execute_activity_method(
+                InteractionActivities.recover_submission,
+                RecoverSubmission(
+                    artifacts_prefix=self._artifacts_prefix, number=self._submissions, lost_at=workflow.now()
+                ),
+                start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
+                schedule_to_close_timeout=timeouts.RECOVER_BUDGET,
+                retry_policy=timeouts.RECOVER_RETRY,
+                summary="read the submission journal",
+            )
+        except ActivityError as error:
+            self._hold(f"{failure.message}; {failure_of(error).message}")
+            return
+        self._artifacts_uri = recovered.artifacts_uri or self._artifacts_uri
+        if not recovered.was_sent:
+            self._problem = None
+            self._enter(Event.SUBMISSION_NOT_SENT)
+        elif recovered.interaction_id is not None:
+            self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
+        else:
+            self._hold(failure.message)
+
+    def _hold(self, problem: str) -> None:
+        self._problem = problem
+        self._enter(Event.SUBMISSION_UNKNOWN)
+
+    async def _resolve(self) -> None:
+        """End the uncertainty about the last submission: by news, by policy, or by a person."""
+        token = self._tokens[-1]
+        policy = self._request.on_unknown_submission
+        if token not in self._announced and policy is UnknownPolicy.FAIL:
+            self._give_up()
+            return
+        may_resubmit = self._resubmissions < limits.MAX_RESUBMISSIONS and not self._stop
+        if token not in self._announced and policy is UnknownPolicy.RESUBMIT and may_resubmit:
+            self._resubmissions += 1
+            self._enter(Event.RESUBMIT_CHOSEN)
+            return
+        # The deadline does not end this: ending would only drop the one place that waits for the news.
+        await workflow.wait_condition(
+            lambda: token in self._announced or self._resolution is not None or self._stop is _Stop.CALLER
+        )
+        resolution, self._resolution = self._resolution, None
+        if token in self._announced:
+            self._accept(self._announced[token], Event.ADOPTED)
+        elif resolution is None:
+            self._may_be_running = True
+            self._enter(Event.STOP_ASKED)
+        elif resolution.interaction_id is not None:
+            self._accept(resolution.interaction_id, Event.ADOPTED)
+        elif resolution.resolution is Resolution.RESUBMIT:
+            self._enter(Event.RESUBMIT_CHOSEN)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._error = RunError(
+            code=RunErrorCode.SUBMISSION_UNKNOWN,
+            message=f"nobody can say whether the API took the submission: {self._problem}"[
+                : limits.MAX_ERROR_CHARS
+            ],
+        )
+        self._enter(Event.GIVEN_UP)
+
+    def _orphans(self) -> tuple[str, ...]:
+        """Return the interactions that submissions turned out to have become, but for the run's own."""
+        announced = (self._announced.get(token) for token in self._tokens)
+        return tuple(found for found in announced if found not in (None, self._interaction_id))
 
     async def _watch(self) -> None:
         assert self._interaction_id is not None
@@ -251,6 +410,11 @@ class AgentRunWorkflow:
             self._enter(Event.TURN_ENDED)
 
     async def _cancel_interaction(self) -> None:
+        if self._interaction_id is None and self._may_be_running:
+            self._cancel = CancelReport(
+                was_confirmed=False,
+                detail="the submission's outcome is unknown: an interaction may be running, and bill",
+            )
         if self._interaction_id is not None:
             try:
                 self._cancel = await workflow.execute_activity_method(
@@ -381,6 +545,8 @@ class AgentRunWorkflow:
             phase=self._phase,
             agent=self._request.agent,
             interaction_ids=(self._interaction_id,) if self._interaction_id else (),
+            orphan_interaction_ids=self._orphans(),
+            submissions=self._submissions,
             excerpt=settled.excerpt if settled else "",
             artifacts=settled.artifacts if settled else (),
             usage=settled.usage if settled else Usage(total_tokens=seen.total_tokens),

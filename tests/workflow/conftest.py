@@ -22,8 +22,11 @@ from runs.messages import (
     ArtifactRef,
     CancelInteraction,
     CancelReport,
+    CheckInteraction,
     Counts,
     Outcome,
+    Recovered,
+    RecoverSubmission,
     Settled,
     SettleInteraction,
     Sighting,
@@ -64,6 +67,8 @@ SETTLED = Settled(
 
 CONFIRMED = CancelReport(was_confirmed=True, detail="confirmed")
 
+NOT_SENT = Recovered(was_sent=False)
+
 QUICK = Pacing(poll_min_s=0.05, poll_max_s=0.1)
 
 
@@ -85,22 +90,27 @@ class FakeApi:
     settle_error: ApplicationError | None = None
     cancel_report: CancelReport = CONFIRMED
     cancel_error: ApplicationError | None = None
+    recovered: Recovered = NOT_SENT
+    check_error: ApplicationError | None = None
     submit_gate: asyncio.Event | None = None
     submit_started: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     submitted: int = 0
+    sent: list[SubmitInteraction] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
     looks: int = 0
     cancelled: list[str] = field(default_factory=list)
     pacing: Pacing = QUICK
 
     def all(self) -> list[Callable[..., object]]:
         """Return the activities to register."""
-        return [self.submit, self.watch, self.settle, self.cancel]
+        return [self.submit, self.recover, self.check, self.watch, self.settle, self.cancel]
 
     @activity.defn(name="submit_interaction")
     async def submit(self, submission: SubmitInteraction) -> Submitted:
         """Count the submission, wait at the gate, then refuse or accept it."""
         self.submitted += 1
+        self.sent.append(submission)
         self.submit_started.set()
         if self.submit_gate is not None:
             await self.submit_gate.wait()
@@ -109,6 +119,20 @@ class FakeApi:
         return Submitted(
             interaction_id="v1_abc", artifacts_uri=f"file:///reports/{submission.artifacts_prefix}"
         )
+
+    @activity.defn(name="recover_submission")
+    async def recover(self, lost: RecoverSubmission) -> Recovered:
+        """Read the journal as set up."""
+        assert lost.number == self.submitted
+        return self.recovered
+
+    @activity.defn(name="check_interaction")
+    async def check(self, checked: CheckInteraction) -> Sighting:
+        """Know every interaction, or none."""
+        self.checked.append(checked.interaction_id)
+        if self.check_error is not None:
+            raise self.check_error
+        return Sighting(status="in_progress")
 
     @activity.defn(name="watch_interaction")
     async def watch(self, watched: WatchInteraction) -> Sighting:
@@ -132,7 +156,7 @@ class FakeApi:
     @activity.defn(name="settle_interaction")
     async def settle(self, settling: SettleInteraction) -> Settled:
         """Settle as set up."""
-        assert settling.interaction_id == "v1_abc"
+        assert settling.interaction_id.startswith("v1_")
         if self.settle_error is not None:
             raise self.settle_error
         return self.settled

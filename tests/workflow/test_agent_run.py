@@ -145,21 +145,6 @@ async def test_a_rejected_submission_ends_the_run(client: Client, api: FakeApi) 
     assert api.submitted == 1
 
 
-@pytest.mark.parametrize(
-    "unknown", [failure(ActivityErrorType.SUBMISSION_UNKNOWN), ApplicationError("a bug", non_retryable=True)]
-)
-async def test_an_unknown_outcome_is_never_sent_again(
-    client: Client, api: FakeApi, unknown: ApplicationError
-) -> None:
-    """Whatever may have been run and paid for is not run again."""
-    api.submissions = [unknown]
-    async with running_worker(client, api) as task_queue:
-        _, result = await failed_result(await start(client, task_queue))
-    assert api.submitted == 1
-    assert result.error
-    assert result.error.code is RunErrorCode.SUBMISSION_UNKNOWN
-
-
 async def test_a_lost_interaction_fails_with_its_id(client: Client, api: FakeApi) -> None:
     """When the API no longer knows an interaction, the run says which one."""
     api.look_error = failure(ActivityErrorType.INTERACTION_LOST, RunErrorCode.LOST.value)

@@ -1,0 +1,103 @@
+"""Sending a submission at most once, and finding out what became of one."""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+import structlog
+from temporalio.exceptions import ApplicationError
+
+from activities import failures
+from activities.journal import Owner, SubmissionJournal
+from activities.submission import build_submission
+from activities.timeouts import CALL_TIMEOUT, SUBMIT_HEARTBEAT_TIMEOUT
+from artifacts.errors import ArtifactsError
+from artifacts.store import ArtifactStore
+from interactions.client import InteractionsClient
+from interactions.errors import InteractionsError
+from runs.errors import ActivityErrorType
+from runs.messages import Recovered, RecoverSubmission, SubmitInteraction, Submitted
+
+log = structlog.get_logger()
+
+_ANSWER_WITHIN: Final = 2 * CALL_TIMEOUT
+"""How long after its worker was lost sight of a submission may still be answered and recorded: the call, as
+much again for a slow store. Before that, silence in the journal means nothing."""
+
+_ASK_AGAIN_S: Final = 2.0
+"""Between two looks at the journal: soon enough for a person who waits, cheap for any store."""
+
+
+async def submit(
+    submission: SubmitInteraction, *, client: InteractionsClient, store: ArtifactStore
+) -> Submitted:
+    """Send one submission, at most once whoever else tries, and return the interaction's id.
+
+    Raises:
+        ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
+    """
+    request = submission.request
+    prefix = submission.artifacts_prefix
+    journal = SubmissionJournal(store, prefix=prefix, number=submission.number)
+    loop = asyncio.get_running_loop()
+    try:
+        kept = await store.put(
+            f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
+        )
+        create = await build_submission(request, store)
+        began_s = loop.time()
+        is_ours = await journal.claim(Owner.SUBMITTER, token=submission.token)
+    except ArtifactsError as error:
+        raise failures.store_failure_before_submission(error) from error
+    if not is_ours:
+        raise failures.submission_unknown("somebody else has claimed this submission")
+    if loop.time() - began_s > SUBMIT_HEARTBEAT_TIMEOUT.total_seconds():
+        # A process that was frozen this long has been given up meanwhile, and somebody may have decided
+        # to send again. Where it has not, this costs one more submission of a request never sent.
+        raise failures.not_sent("the worker stood still before it could send")
+    try:
+        created = await client.create(create)
+    except InteractionsError as error:
+        raise failures.submission_failure(error) from error
+    if not created.id:
+        raise failures.submission_unknown("the API accepted the submission but named no interaction")
+    try:
+        await journal.note_accepted(created.id)
+    except ArtifactsError as error:
+        # Temporal is about to have the id as well; only a crash in this very moment would miss the record.
+        log.warning("journal.not_written", interaction_id=created.id, error=str(error))
+    log.info("interaction.submitted", interaction_id=created.id, agent=request.agent)
+    return Submitted(interaction_id=created.id, artifacts_uri=kept.uri.removesuffix("/request.json"))
+
+
+async def recover(lost: RecoverSubmission, *, store: ArtifactStore, now: datetime) -> Recovered:
+    """Find out from the journal what became of a submission whose worker was lost sight of.
+
+    Once this has returned ``was_sent=False`` the submission is never sent.
+
+    Args:
+        lost: Which submission.
+        store: Where its journal is.
+        now: By the clock of ``lost.lost_at``.
+
+    Raises:
+        ApplicationError: type ``SubmissionPending``: the worker may yet write, or the store cannot be read.
+    """
+    journal = SubmissionJournal(store, prefix=lost.artifacts_prefix, number=lost.number)
+    try:
+        if await journal.claim(Owner.RECOVERY) or await journal.owner() is Owner.RECOVERY:
+            return Recovered(was_sent=False)
+        interaction_id = await journal.accepted()
+    except ArtifactsError as error:
+        raise _pending(f"the journal cannot be read: {error}") from error
+    if interaction_id is None and now - lost.lost_at < _ANSWER_WITHIN:
+        raise _pending("being sent when its worker was lost sight of; no answer recorded yet")
+    return Recovered(
+        was_sent=True,
+        interaction_id=interaction_id,
+        artifacts_uri=f"{store.base_uri}/{lost.artifacts_prefix}",
+    )
+
+
+def _pending(reason: str) -> ApplicationError:
+    return failures.expected_retry(reason, kind=ActivityErrorType.SUBMISSION_PENDING, after_s=_ASK_AGAIN_S)
