@@ -44,8 +44,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 """For each of ours, by the name it is imported by: which others of ours it may import."""
 
 THIRD_PARTY: Final = {
-    # Pure: a workflow runs it on every replay.
-    "runs": {"pydantic"},
+    # Pure: a workflow runs it on every replay. The extensions are the standard library of a later Python.
+    "runs": {"pydantic", "typing_extensions"},
     # Whatever else a workflow imports would have to be safe to replay.
     "workflows": {"pydantic", "temporalio"},
 }
