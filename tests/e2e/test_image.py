@@ -125,7 +125,7 @@ class Stack:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
         return done.stdout
 
 
@@ -160,7 +160,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.run("up", "--detach")
         yield stack
     finally:
-        stack.run("down", "--volumes", "--timeout=10")
+        stack.run("down", "--volumes", "--timeout=0")
 
 
 def test_stack_runs_to_a_report(stack: Stack) -> None:
