@@ -81,7 +81,7 @@ class Dispatcher:
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._client = httpx.AsyncClient(timeout=ANSWER_WITHIN_S)
+        self._client: httpx.AsyncClient | None = None
         self._sent = asyncio.Condition()
         self.attempts: deque[dict[str, Any]] = deque(maxlen=_KEPT_ATTEMPTS)
         delivered = emulator.state.load("delivered")
@@ -106,14 +106,14 @@ class Dispatcher:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver until the context ends; what is under way then is dropped and sent by the next process."""
-        loop = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            for task in (loop, *self._tasks):
-                task.cancel()
-            await asyncio.gather(loop, *self._tasks, return_exceptions=True)
-            await self._client.aclose()
+        async with httpx.AsyncClient(timeout=ANSWER_WITHIN_S) as self._client:
+            loop = asyncio.create_task(self._watch())
+            try:
+                yield
+            finally:
+                for task in (loop, *self._tasks):
+                    task.cancel()
+                await asyncio.gather(loop, *self._tasks, return_exceptions=True)
 
     async def _watch(self) -> None:
         clock = self._emulator.clock
@@ -220,6 +220,7 @@ class Dispatcher:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature,
         }
+        assert self._client is not None
         status: int | str
         try:
             async with self._slots:

@@ -9,6 +9,11 @@ Kind = Literal["interaction", "agent", "webhook", "clock", "fired", "server_faul
 
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS state (kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key))"
 
+# REPLACE would give a changed row a new place in the order.
+_UPSERT: Final = (
+    "INSERT INTO state VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value"
+)
+
 
 class StateFile:
     """A key-value table per kind; keeps nothing when there is no path.
@@ -31,7 +36,7 @@ class StateFile:
         """Keep ``value``, replacing what the key had."""
         if self._db is not None:
             encoded = json.dumps(value)
-            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (kind, key, encoded))
+            self._db.execute(_UPSERT, (kind, key, encoded))
 
     def drop(self, kind: Kind, key: str) -> None:
         """Forget one key."""

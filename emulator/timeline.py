@@ -99,7 +99,8 @@ def spread(steps: list[Step], *, starts_s: float, ends_s: float) -> list[TimedSt
     share = (ends_s - starts_s) / max(1, len(steps))
     # The last end is exact, so that a finished run shows its last step whatever rounding did.
     ends = [starts_s + share * (index + 1) for index in range(len(steps) - 1)] + [ends_s]
-    return [TimedStep(step, end - share, end) for step, end in zip(steps, ends, strict=False)]
+    starts = [starts_s, *ends]
+    return [TimedStep(step, start, end) for step, start, end in zip(steps, starts, ends, strict=False)]
 
 
 def text_of(steps: list[TimedStep]) -> str:

@@ -27,6 +27,7 @@ class EmulatorServer:
         self._time_scale = time_scale
         self._state_file = state_file
         self._process: subprocess.Popen[str] | None = None
+        self._client: httpx.Client | None = None
         self.port = port
 
     @property
@@ -59,6 +60,7 @@ class EmulatorServer:
         line = self._process.stdout.readline()
         assert line.startswith("emulator listening on http://127.0.0.1:"), line
         self.port = int(line.rpartition(":")[2])
+        self._client = httpx.Client(base_url=f"{self.base_url}/_emulator")
 
     def stop(self) -> int:
         """Ask it to stop and return its exit code; one that has stopped already is left alone."""
@@ -70,6 +72,9 @@ class EmulatorServer:
 
     def _end(self, *, kill: bool) -> int:
         process, self._process = self._process, None
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
         if process is None:
             return 0
         process.kill() if kill else process.terminate()
@@ -78,7 +83,8 @@ class EmulatorServer:
 
     def admin(self, method: str, path: str, *, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call one of the emulator's own paths, for instance ``("GET", "/stats")``."""
-        reply = httpx.request(method, f"{self.base_url}/_emulator{path}", json=body)
+        assert self._client is not None
+        reply = self._client.request(method, path, json=body)
         reply.raise_for_status()
         answer: dict[str, Any] = reply.json()
         return answer

@@ -64,7 +64,7 @@ def server() -> Iterator[EmulatorServer]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(server: EmulatorServer) -> Iterator[httpx.Client]:
     """A client of ``server`` with a key."""
     headers = {"x-goog-api-key": "any"}
@@ -76,7 +76,7 @@ def client(server: EmulatorServer) -> Iterator[httpx.Client]:
 def create(client: httpx.Client) -> Create:
     """Create a research on ``server``."""
 
-    def create(text: str, **fields: Any) -> httpx.Response:
-        return client.post("/interactions", json={**RESEARCH, "input": text, **fields})
+    def create(text: str, *, timeout_s: float = 20, **fields: Any) -> httpx.Response:
+        return client.post("/interactions", json={**RESEARCH, "input": text, **fields}, timeout=timeout_s)
 
     return create
