@@ -1,6 +1,5 @@
 """A run's current details: the Markdown that the Temporal UI shows on its page."""
 
-import html
 import re
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +8,7 @@ from runs.messages import AgentRunStatus, RunError, Settled
 from runs.phase import Phase
 from runs.text import clean_text, first_line
 
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~=<>&-])")
 
 _WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
     Phase.REQUESTED: "Being submitted to the API.",
@@ -45,29 +44,29 @@ def render_details(
     """
     lines = [
         f"### {status.phase.value.replace('_', ' ').capitalize()}",
-        _escape(question),
+        escape_markdown(question),
         "",
         _WHAT_IS_GOING_ON[status.phase],
         "",
-        f"- **Agent:** {_escape(status.agent)}",
+        f"- **Agent:** {escape_markdown(status.agent)}",
         f"- **Requested:** {_clock(status.requested_at)}",
         f"- **Elapsed:** {_duration(now - status.requested_at)} when this was written",
     ]
     if not status.phase.is_end:
         lines.append(f"- **Deadline:** {_clock(status.deadline_at)}")
     if status.interaction_id:
-        lines.append(f"- **Interaction:** {_escape(status.interaction_id)}")
+        lines.append(f"- **Interaction:** {escape_markdown(status.interaction_id)}")
     if status.problem:
-        lines.append(f"- **Waiting out:** {_escape(status.problem)}")
+        lines.append(f"- **Waiting out:** {escape_markdown(status.problem)}")
     if status.next_submission_at:
         lines.append(f"- **Next submission:** {_clock(status.next_submission_at)}")
     lines += [
-        f"- **Also paid for:** interaction {_escape(orphan)}, of an earlier submission"
+        f"- **Also paid for:** interaction {escape_markdown(orphan)}, of an earlier submission"
         for orphan in status.orphan_interaction_ids
     ]
     lines += _findings(status, settled)
     if error:
-        lines.append(f"- **Error:** {_escape(error.message)} ({error.code.value})")
+        lines.append(f"- **Error:** {escape_markdown(error.message)} ({error.code.value})")
     lines += _files(status, settled)
     return "\n".join(lines)
 
@@ -83,25 +82,28 @@ def _findings(status: AgentRunStatus, settled: Settled | None) -> list[str]:
         if usage.total_tokens is not None:
             cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
             lines.append(f"- **Used:** {usage.total_tokens:,} tokens{cost}")
-        return lines + [f"- **Note:** {_escape(note)}" for note in settled.notes]
+        return lines + [f"- **Note:** {escape_markdown(note)}" for note in settled.notes]
     seen = status.sighting
     if seen is None:
         return []
     lines = [f"- **Seen:** {seen.steps} steps, {seen.searches} searches, {seen.pages} pages read"]
     if seen.latest_thought:
-        lines.append(f"- **Latest thought:** {_escape(first_line(seen.latest_thought, max_chars=200))}")
+        lines.append(
+            f"- **Latest thought:** {escape_markdown(first_line(seen.latest_thought, max_chars=200))}"
+        )
     return lines
 
 
 def _files(status: AgentRunStatus, settled: Settled | None) -> list[str]:
+    lines: list[str] = []
+    if status.artifacts_uri:
+        label = "The report will be in" if settled is None and not status.phase.is_end else "Folder"
+        lines.append(f"- **{label}:** {escape_markdown(status.artifacts_uri)}")
     if settled and settled.artifacts:
-        return [
-            "- **Files:**",
-            *(f"  - {_escape(ref.uri)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts),
-        ]
-    if status.artifacts_uri and not status.phase.is_end:
-        return [f"- **The report will be in:** {_escape(status.artifacts_uri)}"]
-    return []
+        # In one line: the UI draws a list inside a list without indenting or marking it.
+        files = (f"{escape_markdown(ref.name)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts)
+        lines.append(f"- **Files:** {', '.join(files)}")
+    return lines
 
 
 def _clock(moment: datetime) -> str:
@@ -114,6 +116,7 @@ def _duration(span: timedelta) -> str:
     return f"{hours}:{minutes:02}:{seconds % 60:02}"
 
 
-def _escape(text: str) -> str:
-    # HTML first: its entities hold no character that Markdown gives a meaning.
-    return _MARKDOWN.sub(r"\\\1", html.escape(clean_text(text), quote=False))
+def escape_markdown(text: str) -> str:
+    """Return ``text`` as Markdown that shows it as it is: it can neither format, nor link, nor hold HTML."""
+    # Not by entities: the Temporal UI (2.54.1) shows `&lt;` as these four characters.
+    return _MARKDOWN.sub(r"\\\1", clean_text(text))

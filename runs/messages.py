@@ -14,7 +14,7 @@ from typing_extensions import TypeAliasType
 from runs import limits
 from runs.errors import RunErrorCode
 from runs.pacing import Pacing
-from runs.phase import Phase
+from runs.phase import Phase, UnknownPolicy
 
 DEFAULT_AGENT: Final = "deep-research-preview-04-2026"
 MAX_AGENT: Final = "deep-research-max-preview-04-2026"
@@ -52,17 +52,6 @@ class Attachment(_Message):
     media_type: str = Field(max_length=255)
     name: str = Field(max_length=255)
     size_bytes: int | None = None
-
-
-class UnknownPolicy(StrEnum):
-    """What a run does by itself when nobody can say whether the API took its submission."""
-
-    HOLD = "hold"
-    """Wait for news or a person; never pay twice."""
-    RESUBMIT = "resubmit"
-    """Send again: where a second bill is cheaper than a delay."""
-    FAIL = "fail"
-    """End the run, and say so."""
 
 
 class AgentRunRequest(_Message):

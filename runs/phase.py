@@ -41,6 +41,17 @@ class Phase(StrEnum):
         return self is Phase.SUBMISSION_UNKNOWN
 
 
+class UnknownPolicy(StrEnum):
+    """Which way out of *submission_unknown* a run takes by itself."""
+
+    HOLD = "hold"
+    """Wait for news or a person; never pay twice."""
+    RESUBMIT = "resubmit"
+    """Send again: where a second bill is cheaper than a delay."""
+    FAIL = "fail"
+    """End the run, and say so."""
+
+
 class Event(StrEnum):
     """What can happen to a run."""
 

@@ -214,7 +214,7 @@ class DevStack:
         argv = [*_PYTHON_M, "emulator", "--host", HOST, "--port", str(self.options.ports.emulator)]
         argv += ["--time-scale", f"{self.options.time_scale:g}"]
         # Runs in the server's database outlive a restart, so the interactions they watch must, too.
-        argv += ["--state-file", str(self.options.home / "emulator.json")]
+        argv += ["--state-file", str(self.options.home / "emulator.db")]
         child = await self._launch("emulator", argv, environ=self.environ)
 
         async def is_listening() -> bool:

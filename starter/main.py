@@ -9,7 +9,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from runs.phase import Phase
+from runs.phase import Phase, UnknownPolicy
 
 app = typer.Typer(
     name="longhaul",
@@ -95,6 +95,14 @@ def research(  # noqa: PLR0913 - one parameter per option is typer's way
     tenant: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose run it is.", show_default=False)
     ] = None,
+    on_unknown: Annotated[
+        UnknownPolicy,
+        typer.Option(
+            "--on-unknown",
+            help="When the answer to the submission is lost: wait for news or for you, send again and "
+            "perhaps pay twice, or fail.",
+        ),
+    ] = UnknownPolicy.HOLD,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,6 +126,7 @@ def research(  # noqa: PLR0913 - one parameter per option is typer's way
         wait_timeout=wait_timeout,
         labels=label or [],
         tenant=tenant,
+        on_unknown=on_unknown,
         out=out,
     )
     output = Output(as_json=as_json)
@@ -177,7 +186,7 @@ def result(
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913 - one parameter per option is typer's way
     *,
     phase: Annotated[
         list[Phase] | None,
@@ -189,6 +198,9 @@ def list_(
     label: Annotated[
         str | None, typer.Option(metavar="WORD", help="Only runs with this label.", show_default=False)
     ] = None,
+    needs_attention: Annotated[
+        bool, typer.Option("--needs-attention", help="Only runs that wait for a person.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -199,7 +211,10 @@ def list_(
     from starter.output import Output
 
     output = Output(as_json=as_json)
-    options = ListOptions(phases=phase or [], agent=agent, label=label, limit=limit)
+    phases = phase or []
+    if needs_attention:
+        phases = [each for each in Phase if each.needs_a_person]
+    options = ListOptions(phases=phases, agent=agent, label=label, limit=limit)
     run_to_exit(run(options, output=output), output=output)
 
 
@@ -219,6 +234,37 @@ def cancel(
 
     output = Output(as_json=as_json)
     run_to_exit(run(run_id, wait_timeout=wait_timeout, output=output), output=output)
+
+
+@app.command()
+def resolve(
+    run_id: RunId,
+    *,
+    adopt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INTERACTION",
+            help="Go on with this interaction; it is looked up first.",
+            show_default=False,
+        ),
+    ] = None,
+    is_resubmitted: Annotated[
+        bool, typer.Option("--resubmit", help="Send the request again, and perhaps pay twice.")
+    ] = False,
+    is_given_up: Annotated[bool, typer.Option("--give-up", help="End the run as failed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide about a run whose submission may or may not have been taken."""
+    from starter.commands.resolving import ResolveOptions
+    from starter.commands.resolving import resolve as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    options = ResolveOptions(
+        run_id=run_id, adopt=adopt, is_resubmitted=is_resubmitted, is_given_up=is_given_up
+    )
+    run_to_exit(run(options, output=output), output=output)
 
 
 @app.command()

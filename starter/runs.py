@@ -14,16 +14,22 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from runs.details import escape_markdown
 from runs.ids import InvalidRunId, check_run_id, make_run_id
 from runs.messages import (
     AGENT_RUN,
@@ -32,9 +38,10 @@ from runs.messages import (
     AgentRunStatus,
     CancelReport,
     Notification,
+    ResolveSubmission,
 )
 from runs.phase import Phase
-from runs.text import clean_text, first_line
+from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import AGENT_MEMO, QUESTION_MEMO, request_of, row_of, view_of
 from starter.errors import InvalidInput, RunStillRunning, TemporalError, TemporalUnreachable
 from starter.queries import list_query
@@ -48,6 +55,7 @@ __all__ = [
     "list_runs",
     "look_at_run",
     "notify_run",
+    "resolve_run",
     "result_of",
     "start_run",
     "watch_run",
@@ -57,7 +65,8 @@ _SUMMARY_CHARS: Final = 90
 """Temporal refuses a summary of more than 400 bytes; a character has four at most."""
 
 _DETAILS_CHARS: Final = 4_000
-"""Temporal refuses details of more than 20,000 bytes."""
+_MAX_DETAILS_BYTES: Final = 19_000
+"""Of the question in the details; and of all of them, since Temporal refuses more than 20,000 bytes."""
 
 _YOUNG_S: Final = 60.0
 _LOOK_EVERY_YOUNG_S: Final = 0.3
@@ -110,7 +119,7 @@ async def start_run(
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={AGENT_MEMO: request.agent, QUESTION_MEMO: question},
                 search_attributes=_first_attributes(request),
-                static_summary=question,
+                static_summary=escape_markdown(question),
                 static_details=_details_of(request),
                 rpc_timeout=RPC_TIMEOUT,
             )
@@ -252,7 +261,49 @@ async def cancel_run(client: Client, run_id: str, *, wait_timeout_s: float = 60.
     return CancelOutcome(run_id=run_id, phase=view.phase, report=_cancel_report(view.result))
 
 
-async def notify_run(client: Client, run_id: str, *, source: str, interaction_id: str | None = None) -> None:
+async def resolve_run(
+    client: Client, run_id: str, resolution: ResolveSubmission, *, wait_timeout_s: float = 60.0
+) -> RunView:
+    """Decide about a run that waits because the outcome of its submission is unknown.
+
+    Args:
+        client: From `connect`.
+        run_id: Of a run in the phase ``submission_unknown``.
+        resolution: What to do. An interaction to adopt is looked up in the API first.
+        wait_timeout_s: How long to wait for a worker to carry it out.
+
+    Returns:
+        Where the run stands then.
+
+    Raises:
+        InvalidInput: The run does not wait for this, or the API does not know the interaction. Nothing was
+            changed.
+        RunNotFound: There is no such run.
+        RunStillRunning: No worker carried it out in time; it is carried out when one comes.
+        TemporalError: Temporal could not be asked.
+    """
+    view = await look_at_run(client, run_id)
+    if view.phase.is_end:
+        raise InvalidInput(f"run {run_id} has ended ({view.phase}); there is nothing to resolve")
+    async with temporal_errors(client, run_id=run_id):
+        try:
+            await client.get_workflow_handle(run_id).execute_update(
+                "resolve_submission", resolution, rpc_timeout=timedelta(seconds=wait_timeout_s)
+            )
+        except WorkflowUpdateFailedError as error:
+            reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+            raise InvalidInput(f"run {run_id}: {clean_text(reason)}") from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise RunStillRunning(
+                f"no worker has answered for run {run_id} within {wait_timeout_s:g} s; "
+                "start one with `longhaul worker`, then look with `longhaul status`"
+            ) from error
+    return await look_at_run(client, run_id)
+
+
+async def notify_run(
+    client: Client, run_id: str, *, source: str, interaction_id: str | None = None, token: str | None = None
+) -> None:
     """Tell a run that a look is worth while now. Only a hint; may be repeated.
 
     Args:
@@ -260,6 +311,8 @@ async def notify_run(client: Client, run_id: str, *, source: str, interaction_id
         run_id: Of an open run.
         source: Who says so, for people.
         interaction_id: Of which interaction; a run ignores hints about others. None means its own.
+        token: The secret of one of the run's submissions. With it, this also says that the submission
+            became ``interaction_id``, and a run that waits to learn that goes on.
 
     Raises:
         RunNotFound: There is no such run, or it has ended.
@@ -267,7 +320,9 @@ async def notify_run(client: Client, run_id: str, *, source: str, interaction_id
     """
     async with temporal_errors(client, run_id=run_id):
         await client.get_workflow_handle(run_id).signal(
-            "notified", Notification(interaction_id=interaction_id, source=source), rpc_timeout=RPC_TIMEOUT
+            "notified",
+            Notification(interaction_id=interaction_id, token=token, source=source),
+            rpc_timeout=RPC_TIMEOUT,
         )
 
 
@@ -296,13 +351,13 @@ def _first_attributes(request: AgentRunRequest) -> TypedSearchAttributes:
 
 
 def _details_of(request: AgentRunRequest) -> str:
-    # Indented, Markdown shows text as it is: a question can neither format nor link.
+    # Paragraphs, not a code block, whose lines would not wrap.
     question = clean_text(request.input[:_DETAILS_CHARS])
-    lines = ["**Question**", "", *(f"    {line}" for line in question.splitlines())]
+    lines = ["**Question**", "", *(escape_markdown(line.strip()) for line in question.splitlines())]
     if request.attachments:
         names = [clean_text(attachment.name)[:100] for attachment in request.attachments]
-        lines += ["", "**Attachments**", "", *(f"    {name}" for name in names)]
-    return "\n".join(lines)
+        lines += ["", "**Attachments**", "", *(f"- {escape_markdown(name)}" for name in names)]
+    return excerpt_utf8("\n".join(lines), max_bytes=_MAX_DETAILS_BYTES)
 
 
 async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> str | None:

@@ -57,12 +57,11 @@ with workflow.unsafe.imports_passed_through():
         Sighting,
         SubmitInteraction,
         Timings,
-        UnknownPolicy,
         Usage,
         WatchInteraction,
     )
     from runs.pacing import resubmit_after_s
-    from runs.phase import Event, Phase, advance
+    from runs.phase import Event, Phase, UnknownPolicy, advance
     from runs.places import artifacts_prefix
     from runs.text import first_line
     from workflows import search_attributes

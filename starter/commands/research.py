@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runs.messages import DEFAULT_AGENT, KNOWN_AGENTS, MAX_AGENT, AgentRunRequest
+from runs.phase import UnknownPolicy
 from starter import formats
 from starter.arguments import parse_deadline_s, parse_run_id, parse_wait_timeout_s, read_question
 from starter.attachments import read_attachments, store_attachments
@@ -34,6 +35,7 @@ class ResearchOptions:
     wait_timeout: str | None
     labels: list[str]
     tenant: str | None
+    on_unknown: UnknownPolicy
     out: Path | None
 
 
@@ -84,6 +86,7 @@ def _request_of(options: ResearchOptions) -> AgentRunRequest:
             "labels": options.labels,
             "tenant": options.tenant,
             "deadline_s": parse_deadline_s(options.deadline),
+            "on_unknown_submission": options.on_unknown,
         }
     )
 

@@ -15,9 +15,8 @@ from runs.messages import (
     Recovered,
     Resolution,
     ResolveSubmission,
-    UnknownPolicy,
 )
-from runs.phase import Phase
+from runs.phase import Phase, UnknownPolicy
 from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
 from workflows.agent_run import AgentRunWorkflow
 
