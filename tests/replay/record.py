@@ -16,9 +16,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
 from runs.errors import ActivityErrorType
-from runs.messages import CancelReport, Outcome, Settled
+from runs.messages import CancelReport, Notification, Outcome, Recovered, Settled
 from tests.dev_server import running_dev_server
 from tests.workflow.conftest import FakeApi, Handle, running_worker, start
+from tests.workflow.test_submissions import ADOPT, RESUBMIT, crash, held, unknown
+from workflows.agent_run import AgentRunWorkflow
 
 HISTORIES: Final = Path(__file__).with_name("histories")
 
@@ -38,6 +40,28 @@ async def _notify(handle: Handle, api: FakeApi) -> None:
 
 async def _cancel(handle: Handle, api: FakeApi) -> None:
     await api.looked.wait()
+    await handle.cancel()
+
+
+async def _adopt(handle: Handle, api: FakeApi) -> None:
+    await held(handle)
+    await handle.signal(
+        AgentRunWorkflow.notified, Notification(interaction_id="v1_found", token=api.sent[0].token)
+    )
+
+
+async def _resubmit(handle: Handle, _api: FakeApi) -> None:
+    await held(handle)
+    await handle.execute_update(AgentRunWorkflow.resolve_submission, RESUBMIT)
+
+
+async def _adopt_by_hand(handle: Handle, _api: FakeApi) -> None:
+    await held(handle)
+    await handle.execute_update(AgentRunWorkflow.resolve_submission, ADOPT)
+
+
+async def _cancel_held(handle: Handle, _api: FakeApi) -> None:
+    await held(handle)
     await handle.cancel()
 
 
@@ -66,6 +90,17 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
             looks_until_end=_NEVER, cancel_report=CancelReport(was_confirmed=False, had_ended=True)
         ),
         _cancel,
+    ),
+    "held_then_adopted": (lambda: FakeApi(submissions=[unknown()]), _adopt),
+    "held_then_adopted_by_hand": (lambda: FakeApi(submissions=[unknown()]), _adopt_by_hand),
+    "held_then_resubmitted": (lambda: FakeApi(submissions=[unknown()]), _resubmit),
+    "held_then_cancelled": (lambda: FakeApi(submissions=[unknown()]), _cancel_held),
+    "recovered_not_sent": (lambda: FakeApi(submissions=[crash()]), _let_run),
+    "recovered_accepted": (
+        lambda: FakeApi(
+            submissions=[crash()], recovered=Recovered(was_sent=True, interaction_id="v1_journal")
+        ),
+        _let_run,
     ),
 }
 
