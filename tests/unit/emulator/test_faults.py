@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 
 import httpx2 as httpx
@@ -38,7 +39,7 @@ def test_a_create_fault_keeps_its_word_on_acceptance(
     """The client gets no id, the table says whether an interaction exists, and the next create works."""
     submission = f"create-{name}"
     text = f"q [[emulator submission={submission} fault={name}]]"
-    timeout_s = _HANGING_S if name.startswith("hang") else 20
+    timeout_s = _HANGING_S if name.startswith(("hang", "delay")) else 20
     assert outcome(lambda: create(text, timeout_s=timeout_s)) is not True
     assert server.submission(submission)["interactions"] == int(FAULTS[name].accepted)
     assert outcome(lambda: create(text)) is True
@@ -83,6 +84,18 @@ def test_faults_fire_in_order_and_then_stop(create: Create) -> None:
     """Each fault of a list fires ``times`` times for its submission, one after the other."""
     text = "q [[emulator submission=order fault=429,503-before times=2]]"
     assert [create(text).status_code for _ in range(5)] == [429, 429, 503, 503, 200]
+
+
+@pytest.mark.parametrize("name", ["delay-before", "delay-after"])
+def test_a_client_that_waits_out_a_delay_gets_its_interaction(
+    server: EmulatorServer, create: Create, name: str
+) -> None:
+    """A late answer is an answer, and nothing is created twice."""
+    text = f"q [[emulator submission=late-{name} fault={name} delay_s=0.2]]"
+    began_s = time.monotonic()
+    assert outcome(lambda: create(text)) is True
+    assert time.monotonic() - began_s >= 0.2
+    assert server.submission(f"late-{name}")["interactions"] == 1
 
 
 def test_a_create_without_a_token_is_known_by_its_body(server: EmulatorServer, create: Create) -> None:
