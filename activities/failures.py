@@ -27,7 +27,16 @@ def submission_failure(error: InteractionsError) -> ApplicationError:
         message = f"{message}. Check the worker's GEMINI_API_KEY, and that it may use this agent"
     # Details hold only what is there: a null would have to be told from a missing one for ever.
     hints = () if error.retry_after_s is None else (error.retry_after_s,)
-    return ApplicationError(message[:MAX_ERROR_CHARS], code.value, *hints, type=kind, non_retryable=True)
+    is_expected = kind is ActivityErrorType.SUBMISSION_REFUSED
+    return ApplicationError(
+        message[:MAX_ERROR_CHARS],
+        code.value,
+        *hints,
+        type=kind,
+        non_retryable=True,
+        # A quota that is used up for a minute is daily business, and no stack trace in the log.
+        category=ApplicationErrorCategory.BENIGN if is_expected else ApplicationErrorCategory.UNSPECIFIED,
+    )
 
 
 def submission_unknown(reason: str) -> ApplicationError:

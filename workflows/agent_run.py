@@ -497,6 +497,7 @@ class AgentRunWorkflow:
 
     def _enter(self, event: Event) -> None:
         self._phase = advance(self._phase, event)
+        workflow.logger.info("run.moved", extra={"phase": self._phase.value, "because": event.value})
         self._publish()
 
     def _publish(self) -> None:
