@@ -27,6 +27,7 @@ class Directive:
         fault: Names of the faults to show, in the order in which create faults fire.
         times: How often each fault fires for this submission; None means each fault's own default.
         retry_after_s: Wall seconds for the Retry-After header of a 429; None means no header.
+        delay_s: Wall seconds by which a delayed answer comes late; None means five.
         result_bytes: Size to which the final text is filled up.
         steps: Number of steps of a ``many-steps`` run.
         expire_after_s: Emulated seconds after which an ``expired`` run is gone.
@@ -39,6 +40,7 @@ class Directive:
     fault: tuple[str, ...] = ()
     times: int | None = None
     retry_after_s: int | None = None
+    delay_s: float | None = None
     result_bytes: int | None = None
     steps: int | None = None
     expire_after_s: float | None = None
@@ -52,6 +54,7 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "fault": "Name of a fault; repeat the key or separate names with commas.",
     "times": "How often each fault fires for this submission.",
     "retry_after_s": "Retry-After of a 429, in wall seconds; no header without it.",
+    "delay_s": "Wall seconds by which delay-before and delay-after are late; default 5.",
     "result_bytes": "Size to which the final text (or a giant body) is filled up.",
     "steps": "Number of steps of a many-steps run; implies that fault.",
     "expire_after_s": "Emulated seconds after which an expired run is gone.",
@@ -136,6 +139,7 @@ class _Pairs:
                 fault=tuple(self.faults),
                 duration_s=self._number("duration_s"),
                 expire_after_s=self._number("expire_after_s"),
+                delay_s=self._number("delay_s"),
                 times=self._count("times"),
                 retry_after_s=self._count("retry_after_s"),
                 result_bytes=self._count("result_bytes"),

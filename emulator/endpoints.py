@@ -21,13 +21,26 @@ from emulator.sick import sick_reply
 from emulator.stream import StreamReply, find_event
 from emulator.validation import check_create
 from emulator.view import accepted, cancelled, resource
-from emulator.wire import DropReply, HangReply, decode_object, digest_of, html_reply, json_reply, raw_reply
+from emulator.wire import (
+    DelayedReply,
+    DropReply,
+    HangReply,
+    decode_object,
+    digest_of,
+    html_reply,
+    json_reply,
+    leaves_within,
+    raw_reply,
+)
 
 MAX_BODY_BYTES: Final = 100 * 1024 * 1024
 """The service's own bound on inline request data."""
 
 EARLY_S: Final = 60.0
 """Emulated seconds for which an early fault refuses looks."""
+
+DELAY_S: Final = 5.0
+"""Wall seconds by which an answer comes late when the directive does not say."""
 
 
 class InteractionEndpoints:
@@ -57,6 +70,9 @@ class InteractionEndpoints:
         submission = _submission_of(body, directive, raw)
         emulator.count(submission, "creates")
         fault = emulator.board.fire(Moment.CREATE, submission=submission, directive=directive)
+        if fault is not None and fault.fault.name == "delay-before":
+            stayed = not await leaves_within(request.receive, delay_s=_delay_s(fault))
+            fault = None if stayed else fault
         if fault is not None and not fault.fault.accepted:
             return _refusal(fault)
         behaviour = check_create(
@@ -183,7 +199,7 @@ def _refusal(active: ActiveFault) -> Response:
             raise ApiError(408, code="request_timeout", message="The request timed out.")
         case "502-html":
             return html_reply(502)
-        case "refused-drop":
+        case "refused-drop" | "delay-before":
             return DropReply()
         case "hang-before":
             return HangReply()
@@ -198,6 +214,10 @@ def _refusal(active: ActiveFault) -> Response:
             raise unavailable(name.partition("-")[0])
 
 
+def _delay_s(active: ActiveFault) -> float:
+    return DELAY_S if active.directive.delay_s is None else active.directive.delay_s
+
+
 def _lost_reply(active: ActiveFault, reply: bytes) -> Response:
     """What arrives instead of the reply to a create that was accepted."""
     match active.fault.name:
@@ -205,6 +225,8 @@ def _lost_reply(active: ActiveFault, reply: bytes) -> Response:
             return DropReply()
         case "hang-after":
             return HangReply()
+        case "delay-after":
+            return DelayedReply(reply, delay_s=_delay_s(active))
         case "html":
             return html_reply(200)
         case "empty-body":

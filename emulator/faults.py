@@ -84,6 +84,8 @@ _TABLE: Final[tuple[Fault, ...]] = (
     ),
     _create("hang-before", "No answer, ever; nothing was created."),
     _create("hang-after", "Created, but no answer, ever.", accepted=True),
+    _create("delay-before", "Accepted after delay_s, unless the client has gone by then."),
+    _create("delay-after", "Created, and answered after delay_s.", accepted=True),
     _create("html", "200 with an HTML page; created all the same.", accepted=True),
     _create("empty-body", "200 with an empty body; created all the same.", accepted=True),
     _create("cut-body", "200 whose body is cut short by a dropped connection; created.", accepted=True),

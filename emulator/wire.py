@@ -5,6 +5,7 @@ uvicorn answer 500. ``Droppable`` therefore takes uvicorn's transport from the `
 a method of uvicorn's request cycle, and leaves it in the scope. It must be the outermost application.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -151,6 +152,33 @@ class HangReply(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's shape
         """Wait for the client to go away."""
         await gone(receive)
+
+
+class DelayedReply(Response):
+    """A JSON answer that comes late, whether or not the client still waits for it.
+
+    Args:
+        body: The answer, encoded.
+        delay_s: How late, in wall seconds.
+    """
+
+    def __init__(self, body: bytes, *, delay_s: float) -> None:
+        super().__init__(body, media_type=JSON)
+        self._delay_s = delay_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, then answer."""
+        await leaves_within(receive, delay_s=self._delay_s)
+        await super().__call__(scope, receive, send)
+
+
+async def leaves_within(receive: Receive, *, delay_s: float) -> bool:
+    """Whether the client goes away within ``delay_s`` wall seconds; returns when it has, or they are over."""
+    try:
+        await asyncio.wait_for(gone(receive), delay_s)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def filler(total_bytes: int, *, head: bytes, tail: bytes) -> AsyncIterator[bytes]:
