@@ -8,7 +8,7 @@ from runs.messages import AgentRunStatus, RunError, Settled
 from runs.phase import Phase
 from runs.text import clean_text, first_line
 
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~=<>&-])")
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~<>&-])")
 
 _WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
     Phase.REQUESTED: "Being submitted to the API.",
@@ -117,6 +117,7 @@ def _duration(span: timedelta) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Return ``text`` as Markdown that shows it as it is: it can neither format, nor link, nor hold HTML."""
-    # Not by entities: the Temporal UI (2.54.1) shows `&lt;` as these four characters.
+    """Return one line of text as Markdown that shows it as it is: it can neither format nor link."""
+    # Not by entities, and only what must be: the Temporal UI (2.54.1) shows `&lt;` as these four characters,
+    # and the backslash of `\\=`.
     return _MARKDOWN.sub(r"\\\1", clean_text(text))
