@@ -353,11 +353,11 @@ def _first_attributes(request: AgentRunRequest) -> TypedSearchAttributes:
 def _details_of(request: AgentRunRequest) -> str:
     # Paragraphs, not a code block, whose lines would not wrap.
     question = clean_text(request.input[:_DETAILS_CHARS])
-    lines = ["**Question**", "", *(escape_markdown(line.strip()) for line in question.splitlines())]
+    paragraphs = ["**Question**", *(escape_markdown(line.strip()) for line in question.splitlines())]
     if request.attachments:
         names = [clean_text(attachment.name)[:100] for attachment in request.attachments]
-        lines += ["", "**Attachments**", "", *(f"- {escape_markdown(name)}" for name in names)]
-    return excerpt_utf8("\n".join(lines), max_bytes=_MAX_DETAILS_BYTES)
+        paragraphs += ["**Attachments**", *(escape_markdown(name) for name in names)]
+    return excerpt_utf8("\n\n".join(paragraphs), max_bytes=_MAX_DETAILS_BYTES)
 
 
 async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> str | None:

@@ -46,6 +46,7 @@ class DevServer:
         db_file: Where the server keeps its state, so that it outlives `kill`; None keeps it in memory.
         search_attributes: Attributes registered at the start, by name and type.
         dynamic_config: More dynamic configuration, as JSON values by key.
+        has_ui: Whether to serve Temporal's web UI, too.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class DevServer:
         db_file: Path | None = None,
         search_attributes: Mapping[str, str] | None = None,
         dynamic_config: Mapping[str, str] | None = None,
+        has_ui: bool = False,
     ) -> None:
         self.port: Final = free_port()
         self.namespace: Final = "default"
         self._db_file = db_file
         self._attributes = SEARCH_ATTRIBUTES if search_attributes is None else search_attributes
         self._dynamic_config = {**_DYNAMIC_CONFIG, **(dynamic_config or {})}
+        self._ui_port: Final = free_port() if has_ui else None
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._output: deque[str] = deque(maxlen=200)
@@ -68,6 +71,11 @@ class DevServer:
     def address(self) -> str:
         """Where the server listens, as HOST:PORT."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        """Where the UI of a server that has one lists the workflows."""
+        return f"http://127.0.0.1:{self._ui_port}/namespaces/{self.namespace}/workflows"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -126,7 +134,12 @@ class DevServer:
         self.start()
 
     def _command(self) -> list[str]:
-        command = [temporal_cli(), "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
+        command = [temporal_cli(), "server", "start-dev", "--ip", "127.0.0.1"]
+        if self._ui_port is None:
+            command += ["--headless"]
+        else:
+            # The news are fetched from the internet.
+            command += ["--ui-port", str(self._ui_port), "--ui-disable-news-fetch"]
         command += ["--port", str(self.port), "--namespace", self.namespace, "--log-level", "error"]
         if self._db_file is not None:
             command += ["--db-filename", str(self._db_file)]
@@ -143,9 +156,12 @@ def running_dev_server(
     db_file: Path | None = None,
     search_attributes: Mapping[str, str] | None = None,
     dynamic_config: Mapping[str, str] | None = None,
+    has_ui: bool = False,
 ) -> Iterator[DevServer]:
     """Run a server of one's own; the arguments are those of `DevServer`."""
-    server = DevServer(db_file=db_file, search_attributes=search_attributes, dynamic_config=dynamic_config)
+    server = DevServer(
+        db_file=db_file, search_attributes=search_attributes, dynamic_config=dynamic_config, has_ui=has_ui
+    )
     server.start()
     try:
         yield server
