@@ -32,6 +32,9 @@ QUESTION_MEMO: Final = "question"
 _WATCH: Final = "watch_interaction"
 """The pending activity whose heartbeat details are the newest `Sighting`."""
 
+_BROKEN_AFTER: Final = 2
+"""One failure is a worker that was restarted; more are a bug or a version that does not fit."""
+
 _MAX_PROBLEM_CHARS: Final = 300
 _MAX_QUESTION_CHARS: Final = 200
 
@@ -172,6 +175,9 @@ async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sight
         problem = problem or _failure_of(pending)
     if sighting is not None and sighting.problem:
         problem = sighting.problem
+    failures = description.raw_description.pending_workflow_task.attempt - 1
+    if failures >= _BROKEN_AFTER:
+        problem = f"the worker has failed {failures} times to go on with it; its log says why"
     return sighting, problem and first_line(problem, max_chars=_MAX_PROBLEM_CHARS)
 
 

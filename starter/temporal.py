@@ -1,6 +1,7 @@
 """Temporal as seen from a short-lived client: connecting, and what its errors mean to a person."""
 
 import asyncio
+import functools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
@@ -70,7 +72,10 @@ async def connect(*, connect_timeout: timedelta = CONNECT_TIMEOUT) -> Client:
         # The SDK's own connect time-out covers TCP only, not a server that accepts and is silent.
         async with asyncio.timeout(connect_timeout.total_seconds()):
             return await Client.connect(
-                **config, data_converter=pydantic_data_converter, connect_timeout=connect_timeout
+                **config,
+                data_converter=pydantic_data_converter,
+                connect_timeout=connect_timeout,
+                runtime=_quiet_runtime(),
             )
     except TimeoutError as error:
         seconds = connect_timeout.total_seconds()
@@ -135,6 +140,13 @@ async def has_worker(client: Client, *, task_queue: str) -> bool:
         )
     oldest = datetime.now(UTC) - _POLLER_AGE
     return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in answer.pollers)
+
+
+@functools.cache
+def _quiet_runtime() -> Runtime:
+    # The SDK's core otherwise writes its warnings to standard output, in the middle of an answer. What it
+    # would say comes as an error, too.
+    return Runtime(telemetry=TelemetryConfig(logging=None))
 
 
 async def _meaning_of(error: RPCError, client: Client, *, run_id: str | None) -> StarterError:
