@@ -260,9 +260,8 @@ class InteractionsClient:
         Called outside the handler that caught the library's error, so that ours does not drag it along.
         """
         if response is not None and not response.is_success:
-            # The status decides most, so it counts even when the body broke off.
-            whole = body if fault is None else b""
-            raise from_status(response.status_code, response.headers, whole, self._redactor)
+            # The status decides most, so it counts even when the body broke off; then ``body`` is empty.
+            raise from_status(response.status_code, response.headers, body, self._redactor)
         if fault is not None:
             raise fault
         assert response is not None  # neither fault nor answer cannot be

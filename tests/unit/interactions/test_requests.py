@@ -234,7 +234,7 @@ def test_a_refused_request_does_not_quote_itself() -> None:
 
 def test_input_may_be_left_out_to_continue() -> None:
     """A stopped long answer is continued by its token alone."""
-    assert sent(model="m", previous_interaction_id="v1_a", continuation_token="t") == {  # noqa: S106 - a page mark, no secret
+    assert sent(model="m", previous_interaction_id="v1_a", continuation_token="t") == {
         "model": "m",
         "previous_interaction_id": "v1_a",
         "continuation_token": "t",

@@ -87,14 +87,15 @@ async def test_an_echoed_key_in_a_result_is_blotted_out_of_the_raw_document() ->
 async def test_an_escaped_echo_is_blotted_out() -> None:
     """JSON may spell a token's characters as escapes; messages are blotted after they are read."""
     token = KEY + "=="
-    body = rb'{"error": {"code": "x", "message": "Bad %s"}}' % token.replace("=", r"\u003d").encode()
+    escaped = token.replace("=", r"\u003d")
+    body = f'{{"error": {{"code": "{escaped}", "message": "Bad {escaped}"}}}}'.encode()
     transport = httpx.MockTransport(answering(400, content=body))
     vertex = VertexTarget(project="p", token=SecretStr(token))
 
     async with InteractionsClient(ApiConfig(vertex=vertex), transport=transport) as client:
         text = await everything_told(client)
     assert token not in text
-    assert "[redacted]" in text
+    assert "[redacted]: Bad [redacted]" in text
 
 
 @pytest.mark.parametrize(
