@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -65,6 +66,14 @@ def write_stand_ins(folder: Path) -> Path:
     programs.joinpath("emulator", "__init__.py").touch()
     programs.joinpath("emulator", "__main__.py").write_text(_EMULATOR)
     return programs
+
+
+def bare_environ() -> dict[str, str]:
+    """The environment without anything that a developer's shell may have set."""
+    # COVERAGE_…: by these, coverage measures the processes that a test starts.
+    return {
+        name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")
+    }
 
 
 def processes_of(home: Path) -> set[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from starter.processes import free_ports
-from tests.e2e.dev_stand_ins import processes_of, until, write_stand_ins
+from tests.e2e.dev_stand_ins import bare_environ, processes_of, until, write_stand_ins
 
 READY = "Ctrl-C ends all."
 
@@ -29,7 +29,7 @@ class Session:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir()
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        self.environ = {"HOME": str(folder), **bare_environ()}
         self._started: list[Command] = []
 
     async def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> "Command":

@@ -14,7 +14,7 @@ from starter import dev_stack
 from starter.dev_stack import DevStack, DevStackError, DevStackOptions, Ports
 from starter.processes import ChildProcess
 from tests.dev_server import running_dev_server
-from tests.e2e.dev_stand_ins import processes_of, until, write_stand_ins
+from tests.e2e.dev_stand_ins import bare_environ, processes_of, until, write_stand_ins
 
 
 class Seen:
@@ -41,7 +41,7 @@ def seen() -> Seen:
 @pytest.fixture
 def options(tmp_path: Path) -> DevStackOptions:
     """A stack of stand-ins on free ports."""
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(write_stand_ins(tmp_path))}
+    environ = {**bare_environ(), "PYTHONPATH": str(write_stand_ins(tmp_path))}
     return DevStackOptions(home=tmp_path / "home", environ=environ, ports=Ports.free())
 
 
