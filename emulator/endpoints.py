@@ -74,7 +74,7 @@ class InteractionEndpoints:
             stayed = not await leaves_within(request.receive, delay_s=_delay_s(fault))
             fault = None if stayed else fault
         if fault is not None and not fault.fault.accepted:
-            return _refusal(fault)
+            return _refusal(fault, emulator.stopping)
         behaviour = check_create(
             body, custom_agents=emulator.agents, is_vertex="project" in request.path_params
         )
@@ -82,7 +82,7 @@ class InteractionEndpoints:
         emulator.requests["create_accepted"] += 1
         self._dispatcher.expect(record)
         if fault is not None:
-            return _lost_reply(fault, accepted(record, emulator.clock))
+            return _lost_reply(fault, accepted(record, emulator.clock), emulator.stopping)
         if body.get("stream"):
             return StreamReply(emulator, record)
         if record.is_background:
@@ -97,6 +97,8 @@ class InteractionEndpoints:
         while (wait_s := emulator.clock.wall_until(ends_s)) > 0 and not emulator.stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(emulator.stopping.wait(), min(wait_s, 1.0))
+        if emulator.stopping.is_set():
+            return DropReply()
         # Not the end itself: a sum of floats may come out a hair before it.
         return raw_reply(resource(record, timeline, emulator.clock, now_s=math.inf, with_input=False))
 
@@ -188,7 +190,7 @@ def _flag(request: Request, name: str) -> bool:
     return value == "true"
 
 
-def _refusal(active: ActiveFault) -> Response:
+def _refusal(active: ActiveFault, stopping: asyncio.Event) -> Response:
     """The answer of a create fault that creates nothing."""
     name = active.fault.name
     gateway = GatewayError(503, code="UNAVAILABLE", message="The service is currently unavailable.")
@@ -202,7 +204,7 @@ def _refusal(active: ActiveFault) -> Response:
         case "refused-drop" | "delay-before":
             return DropReply()
         case "hang-before":
-            return HangReply()
+            return HangReply(stopping)
         case "rpc-error":
             raise gateway
         case "array-error":
@@ -218,13 +220,13 @@ def _delay_s(active: ActiveFault) -> float:
     return DELAY_S if active.directive.delay_s is None else active.directive.delay_s
 
 
-def _lost_reply(active: ActiveFault, reply: bytes) -> Response:
+def _lost_reply(active: ActiveFault, reply: bytes, stopping: asyncio.Event) -> Response:
     """What arrives instead of the reply to a create that was accepted."""
     match active.fault.name:
         case "accepted-then-dropped":
             return DropReply()
         case "hang-after":
-            return HangReply()
+            return HangReply(stopping)
         case "delay-after":
             return DelayedReply(reply, delay_s=_delay_s(active))
         case "html":

@@ -176,9 +176,9 @@ class ReportWriter:
         if self.hostile:
             part.add(_HOSTILE_TEXT)
         part.add("## Summary\n\n")
-        for _ in range(4):
+        for source in sources[:4]:
             part.add("- ")
-            part.cite(writer.sentence(), writer.chance.choice(sources))
+            part.cite(writer.sentence(), source)
             part.add("\n")
         part.add("\n")
 

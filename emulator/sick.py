@@ -39,11 +39,11 @@ _REFUSALS: Final[dict[str, Callable[[ActiveFault, Record], ApiError]]] = {
     "get-400-credentials": lambda _, __: several_credentials(),
 }
 
-_EMPTY: Final[dict[str, Callable[[], Response]]] = {
-    "get-html": lambda: html_reply(502),
-    "get-empty": lambda: Response(b""),
-    "get-drop": DropReply,
-    "get-hang": HangReply,
+_EMPTY: Final[dict[str, Callable[[Emulator], Response]]] = {
+    "get-html": lambda _: html_reply(502),
+    "get-empty": lambda _: Response(b""),
+    "get-drop": lambda _: DropReply(),
+    "get-hang": lambda emulator: HangReply(emulator.stopping),
 }
 
 
@@ -52,7 +52,7 @@ def sick_reply(active: ActiveFault, emulator: Emulator, record: Record, *, wants
     if active.fault.name in _REFUSALS:
         return error_reply(_REFUSALS[active.fault.name](active, record))
     if active.fault.name in _EMPTY:
-        return _EMPTY[active.fault.name]()
+        return _EMPTY[active.fault.name](emulator)
     match active.fault.name:
         case "giant-body":
             return _giant(record, active.directive.result_bytes or GIANT_BYTES)

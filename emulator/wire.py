@@ -147,11 +147,24 @@ async def gone(receive: Receive) -> None:
 
 
 class HangReply(Response):
-    """No answer: the connection stays open until the client gives up."""
+    """No answer: the connection stays open until the client gives up, or the server stops.
+
+    Args:
+        stopping: Set when the server stops.
+    """
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        super().__init__()
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's shape
         """Wait for the client to go away."""
-        await gone(receive)
+        leaving = asyncio.create_task(gone(receive))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({leaving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        hang_up(scope)
+        await leaving
 
 
 class DelayedReply(Response):

@@ -62,8 +62,9 @@ def client_of(server: EmulatorServer, *, version: str | None = None, attempts: i
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK reads these, and would go elsewhere."""
-    names = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_API_VERSION", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    for name in names:
+    for name in ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
@@ -246,7 +247,8 @@ def test_deep_research(client: Any) -> None:
     assert done.usage.grounding_tool_count[0].count == 80
     assert not any(getattr(step, "is_unknown", False) for step in done.steps)
     # The SDK's own reading loses what is before the chart; that is the trap this result sets.
-    assert len(done.output_text) < len(text_of(done)) / 2
+    assert done.output_text
+    assert not done.output_text.startswith("# ")
     follow_up = client.interactions.create(
         model=_MODEL, input="What was the first finding?", previous_interaction_id=done.id
     )
