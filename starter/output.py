@@ -12,6 +12,7 @@ from rich.text import Text
 from starter import formats
 from starter.errors import ExitCode, StarterError
 from starter.progress import phase_style
+from starter.tables import COLUMNS, cells_of, table_of
 from starter.views import Problem, ProblemReport, RunList, RunRow, RunView
 
 _MAX_PANEL_COLUMNS = 100
@@ -86,25 +87,11 @@ class Output:
         if self.as_json:
             self.json(RunList(runs=tuple(rows)))
             return
-        columns = ("RUN", "PHASE", "AGENT", "STARTED", "TOOK", "TOKENS", "COST", "QUESTION")
-        cells = [_cells_of(row) for row in rows]
         if not sys.stdout.isatty():
-            for line in (columns, *cells):
+            for line in (COLUMNS, *map(cells_of, rows)):
                 self.line("\t".join(line))
             return
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for name in columns:
-            # An id that is cut off is of no use; a question still is.
-            table.add_column(
-                name,
-                no_wrap=True,
-                overflow="fold" if name == "RUN" else "ellipsis",
-                justify="right" if name in {"TOOK", "TOKENS", "COST"} else "left",
-            )
-        for row, line in zip(rows, cells, strict=True):
-            styles = {1: phase_style(row.phase)}
-            table.add_row(*(Text(cell, style=styles.get(place, "")) for place, cell in enumerate(line)))
-        self._draw(table)
+        self._draw(table_of(rows, columns=Console(file=sys.stdout).width))
 
     def problem(self, error: StarterError) -> None:
         """Tell why a command could not do what was asked."""
@@ -128,16 +115,3 @@ class Output:
         if max_columns is not None:
             console.width = min(console.width, max_columns)
         console.print(drawn)
-
-
-def _cells_of(row: RunRow) -> tuple[str, ...]:
-    return (
-        row.run_id,
-        row.phase.value.replace("_", " "),
-        formats.one_line(row.agent or "-"),
-        formats.clock(row.requested_at),
-        formats.elapsed(formats.seconds_between(row.requested_at, row.ended_at)),
-        "-" if row.tokens is None else f"{row.tokens:,}",
-        "-" if row.cost_usd is None else f"${row.cost_usd:.2f}",
-        formats.one_line(row.question or "-"),
-    )
