@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
+from emulator.continuation import halve, rest_of
 from emulator.media import SAMPLE_RATE_HZ, draw_picture, play_tone, wave_file
 from emulator.prose import Writer, topic_of
 from emulator.records import Behaviour, Record, Turn
@@ -33,12 +35,8 @@ def plan_answer(record: Record) -> Timeline:
     is_sandbox = record.behaviour is Behaviour.SANDBOX
     duration_s = record.duration_s(SANDBOX_S if is_sandbox else ANSWER_S)
     thinking_s = duration_s / 2
-    calls = function_calls(record)
-    if calls:
-        end_status, output = "requires_action", calls
-    else:
-        end_status, output = _output(record)
-    tools = [] if calls else _tool_steps(record)
+    answer = _answer(record)
+    tools = [] if answer.status == "requires_action" else _tool_steps(record)
     share = thinking_s / (len(tools) + 1)
     working = [
         TimedStep(step, index * share, (index + 1) * share)
@@ -46,12 +44,51 @@ def plan_answer(record: Record) -> Timeline:
     ]
     return Timeline(
         duration_s=duration_s,
-        end_status=end_status,
+        end_status=answer.status,
         working=working,
-        write_output=lambda: output,
+        write_output=lambda: answer.steps,
         output_starts_s=thinking_s,
-        usage=lambda: _usage(record, output),
+        usage=lambda: _usage(record, answer.steps),
+        continuation_token=answer.continuation_token,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: str
+    steps: list[Step]
+    continuation_token: str | None = None
+
+
+def _answer(record: Record) -> _Answer:
+    if "continuation_token" in record.body:
+        return _Answer("completed", [_said(rest_of(record.body["continuation_token"]))])
+    calls = function_calls(record)
+    if calls:
+        return _Answer("requires_action", calls)
+    contents = _contents(record)
+    if [content["type"] for content in contents] == ["text"]:
+        # Citations past a cut go with their text.
+        text = contents[0]["text"]
+        limit = _limit_chars(record)
+        if limit is not None and len(text) > limit:
+            return _Answer("incomplete", [_said(text[:limit])])
+        if "requires-continuation" in record.life:
+            head, token = halve(text)
+            return _Answer("requires_continuation", [_said(head)], token)
+    return _Answer("completed", [{"type": "model_output", "content": contents}])
+
+
+def _said(text: str) -> Step:
+    return {"type": "model_output", "content": [{"type": "text", "text": text}]}
+
+
+def _limit_chars(record: Record) -> int | None:
+    """The bound on the answer, at four characters a token, as a rule of thumb."""
+    tokens = (record.body.get("generation_config") or {}).get("max_output_tokens")
+    if record.behaviour is Behaviour.SANDBOX:
+        tokens = (record.body.get("agent_config") or {}).get("max_total_tokens")
+    return None if tokens is None else int(tokens) * 4
 
 
 def functions_of(record: Record) -> list[dict[str, Any]]:
@@ -190,23 +227,17 @@ def _formats(record: Record) -> list[dict[str, Any]]:
     return formats or [{"type": "text"}]
 
 
-def _output(record: Record) -> tuple[str, list[Step]]:
-    status, content = "completed", []
+def _contents(record: Record) -> list[dict[str, Any]]:
+    contents = []
     for wanted in _formats(record):
         match wanted.get("type"):
             case "image":
-                content.append(_image(record, wanted))
+                contents.append(_image(record, wanted))
             case "audio":
-                content.append(_audio(record, wanted))
+                contents.append(_audio(record, wanted))
             case _:
-                part = _text(record, wanted)
-                limit = (record.body.get("generation_config") or {}).get("max_output_tokens")
-                if limit is not None and len(part["text"]) > limit * 4:
-                    # Four characters a token, as a rule of thumb; citations past the cut go with their text.
-                    part = {"type": "text", "text": part["text"][: limit * 4]}
-                    status = "incomplete"
-                content.append(part)
-    return status, [{"type": "model_output", "content": content}]
+                contents.append(_text(record, wanted))
+    return contents
 
 
 def _image(record: Record, wanted: dict[str, Any]) -> dict[str, Any]:

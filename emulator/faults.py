@@ -123,6 +123,7 @@ _TABLE: Final[tuple[Fault, ...]] = (
         queued="queued for the first tenth of the run.",
         unknown_status="A status no client knows through the middle of the run.",
         unknown_end="A status no client knows from the end of the run on, for ever.",
+        requires_continuation="A model's answer stops halfway with a continuation_token.",
         unknown_step="Steps, contents and annotations of types no client knows.",
         expired="404 for good after expire_after_s emulated seconds (by default half the run).",
         many_steps="As many steps as the directive's `steps` says (by default 10000).",

@@ -105,7 +105,10 @@ def _ending(emulator: Emulator, record: Record, timeline: Timeline) -> Iterator[
         if "stream-error-only" in record.life:
             return
     if status != "completed":
-        yield Event(at_s, _status_update(record, status))
+        update = _status_update(record, status)
+        if timeline.continuation_token is not None:
+            update["continuation_token"] = timeline.continuation_token
+        yield Event(at_s, update)
     yield Event(at_s, _completed(emulator, record, status=status, usage=timeline.usage))
 
 
@@ -126,6 +129,9 @@ def _completed(
         "environment_id",
     )
     shown = {key: head[key] for key in kept if key in head}
+    token = emulator.timeline(record).continuation_token
+    if token is not None and status == "requires_continuation":
+        shown["continuation_token"] = token
     if usage is not None and "no-usage" not in record.life:
         shown["usage"] = usage
     return {"interaction": shown, "event_type": "interaction.completed"}

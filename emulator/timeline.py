@@ -37,6 +37,7 @@ class Timeline:
         output_starts_s: When the output begins.
         usage: The bill.
         errors: Top-level diagnostics of a failed run.
+        continuation_token: What a run that stopped halfway goes on with.
     """
 
     def __init__(  # noqa: PLR0913 - keywords only, and each is one fact of a run
@@ -49,12 +50,14 @@ class Timeline:
         output_starts_s: float,
         usage: Callable[[], dict[str, Any]],
         errors: list[dict[str, str]] | None = None,
+        continuation_token: str | None = None,
     ) -> None:
         self.duration_s = duration_s
         self.end_status = end_status
         self.working = working
         self.output_starts_s = output_starts_s
         self.errors = errors or []
+        self.continuation_token = continuation_token
         self._write_output = write_output
         self._usage = usage
 

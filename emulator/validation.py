@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+from emulator.continuation import rest_of
 from emulator.errors import ApiError, invalid, not_found
 from emulator.records import Behaviour
 from emulator.shapes import (
@@ -92,6 +93,8 @@ def check_create(body: Any, *, custom_agents: dict[str, dict[str, Any]], is_vert
         raise invalid("Exactly one of 'model' or 'agent' must be set.")
     behaviour = _behaviour(body, custom_agents)
     _check_input(body)
+    if "continuation_token" in body:
+        rest_of(body["continuation_token"])
     _check_storage(body)
     _check_tools(body, behaviour, is_vertex=is_vertex)
     _check_configs(body, behaviour, is_vertex=is_vertex)

@@ -14,7 +14,18 @@ CANCEL_LAG_S: Final = 3.0
 UNKNOWN_STATUS: Final = "rebalancing"
 UNKNOWN_END: Final = "archived_for_review"
 
-TERMINAL: Final = frozenset({"completed", "failed", "cancelled", "incomplete"})
+TURN_OVER: Final = frozenset(
+    {
+        "completed",
+        "failed",
+        "cancelled",
+        "incomplete",
+        "requires_action",
+        "requires_continuation",
+        UNKNOWN_END,
+    }
+)
+"""Statuses in which nothing more will happen to the interaction."""
 
 _QUEUED_SHARE: Final = 0.1
 _UNKNOWN_FROM: Final = 0.3
@@ -132,12 +143,14 @@ def resource(
     """
     status = status_at(record, timeline, now_s)
     elapsed_s = now_s - record.created_s
-    ended_s = ended_at(record, timeline) if status in {*TERMINAL, UNKNOWN_END, "requires_action"} else None
+    ended_s = ended_at(record, timeline) if status in TURN_OVER else None
     head = head_of(record, status=status, clock=clock, ended_s=ended_s)
     if ended_s is not None and status != "cancelled":
         head["usage"] = timeline.usage
         if timeline.errors:
             head["errors"] = timeline.errors
+        if timeline.continuation_token is not None:
+            head["continuation_token"] = timeline.continuation_token
     steps = [encode(step) for step in input_steps(record.body.get("input"))] if with_input else []
     if "zombie" not in record.life and status != "queued":
         seen_s = elapsed_s if record.cancelled_s is None else record.cancelled_s - record.created_s

@@ -232,6 +232,28 @@ def test_function_calling(client: Any) -> None:
     assert "Sunny, 24 degrees" in answer.output_text
 
 
+@pytest.mark.parametrize("store", [True, False])
+def test_long_answers_are_continued(client: Any, *, store: bool) -> None:
+    """The SDK follows the continuation token by itself and joins the hops."""
+    interaction = client.interactions.create(
+        model="gemini-4-argon", input="Heat pumps [[emulator fault=requires-continuation]]", store=store
+    )
+    assert interaction.status == "completed"
+    assert text_of(interaction).endswith(".")
+    assert len(text_of(interaction)) > 200
+
+
+@pytest.mark.filterwarnings("ignore:Interaction stopped before completion")
+def test_long_answers_may_be_left_half(client: Any) -> None:
+    """Without automatic continuation the caller sees the status itself."""
+    stopped = client.interactions.create(
+        model="gemini-4-argon",
+        input="Heat pumps [[emulator fault=requires-continuation]]",
+        automatic_continuation=False,
+    )
+    assert stopped.status == "requires_continuation"
+
+
 def test_deep_research(client: Any) -> None:
     """A background run is polled to its end; the SDK knows every step, content and annotation in it."""
     interaction = client.interactions.create(

@@ -195,6 +195,29 @@ async def test_a_short_limit_cuts_the_answer(api: httpx.AsyncClient) -> None:
     assert (answer["status"], len(text_of(answer))) == ("incomplete", 40)
 
 
+async def test_a_long_answer_goes_on_elsewhere(api: httpx.AsyncClient) -> None:
+    """Half the answer and a token; the token alone, in an interaction of its own, brings the rest."""
+    head = await ask(api, "Heat pumps [[emulator fault=requires-continuation]]")
+    assert head["status"] == "requires_continuation"
+    follow_up = {
+        **MODEL,
+        "continuation_token": head["continuation_token"],
+        "previous_interaction_id": head["id"],
+    }
+    rest = (await api.post("/interactions", json=follow_up)).json()
+    assert (rest["status"], "continuation_token" in rest) == ("completed", False)
+    assert abs(len(text_of(head)) - len(text_of(rest))) <= 1
+    refused = await api.post("/interactions", json={**MODEL, "continuation_token": "forged"})
+    assert error_of(refused) == (400, "invalid_request")
+
+
+async def test_a_sandbox_agent_heeds_its_budget(api: httpx.AsyncClient) -> None:
+    """``max_total_tokens``, a number in a string, ends the run as incomplete."""
+    config = {"type": "antigravity", "max_total_tokens": "10"}
+    body = {"agent": "antigravity-preview-09-2026", "environment": "remote", "agent_config": config}
+    assert (await api.post("/interactions", json={**body, "input": "q"})).json()["status"] == "incomplete"
+
+
 async def test_a_sandbox_agent_names_its_environment(api: httpx.AsyncClient) -> None:
     """The id of the sandbox can be used again."""
     agent = {"agent": "antigravity-preview-09-2026", "input": "Count"}
