@@ -89,7 +89,8 @@ class LiveProgress:
             if thought := formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS):
                 below.append(Text(thought, style="italic"))
             below.append(Text(f"Ctrl-C detaches, the run goes on: longhaul watch {view.run_id}", style="dim"))
-        return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in below))
+        # Empty last line: there the terminal shows its ^C, and a frame that has not moved can be taken away.
+        return Group(head, *(Padding(line, (0, 0, 0, 2)) for line in below), Text())
 
 
 @contextmanager
