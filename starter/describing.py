@@ -143,7 +143,7 @@ async def request_of(client: Client, run_id: str) -> AgentRunRequest | None:
         started = event.workflow_execution_started_event_attributes
         try:
             [request] = await client.data_converter.decode(list(started.input.payloads), [AgentRunRequest])
-        except (ValidationError, ValueError, RuntimeError):
+        except (ValueError, RuntimeError):
             return None
         return request if isinstance(request, AgentRunRequest) else None
     return None
@@ -189,7 +189,7 @@ async def _sighting_of(
         return None
     try:
         [sighting, *_] = await description.data_converter.decode(payloads[:1], [Sighting])
-    except (ValidationError, ValueError, RuntimeError):
+    except (ValueError, RuntimeError):
         # Written by a newer worker: a look without its findings is still a look.
         return None
     return sighting if isinstance(sighting, Sighting) else None
@@ -212,8 +212,8 @@ async def _ending_of(
         return await handle.result(follow_runs=False, rpc_timeout=RPC_TIMEOUT), None
     except WorkflowFailureError as error:
         cause = error.cause
-    except (ValidationError, ValueError) as error:
-        return None, f"its result cannot be read: {first_line(str(error), max_chars=_MAX_PROBLEM_CHARS)}"
+    except (ValueError, RuntimeError) as error:
+        return None, _unreadable(error)
     result: AgentRunResult | None = None
     problem: str | None = first_line(str(cause), max_chars=_MAX_PROBLEM_CHARS)
     match cause:
@@ -221,8 +221,7 @@ async def _ending_of(
             result = _result_in(cause.details)
             problem = first_line(cause.message, max_chars=_MAX_PROBLEM_CHARS)
         case CancelledError():
-            result = await description.memo_value(RESULT_MEMO, None, type_hint=AgentRunResult)
-            problem = None
+            result, problem = await _cancelled_result(description)
         case TerminatedError():
             # Nobody told the API: these two are the ends that may leave a bill running.
             problem = f"terminated in Temporal ({problem}); its interaction may go on at the API"
@@ -231,6 +230,21 @@ async def _ending_of(
         case _:
             pass
     return result, problem
+
+
+async def _cancelled_result(
+    description: WorkflowExecutionDescription,
+) -> tuple[AgentRunResult | None, str | None]:
+    try:
+        return await description.memo_value(RESULT_MEMO, None, type_hint=AgentRunResult), None
+    except (ValueError, RuntimeError) as error:
+        return None, _unreadable(error)
+
+
+def _unreadable(error: Exception) -> str:
+    """Say that a result is of a shape that this version does not know."""
+    reason = first_line(str(error.__cause__ or error), max_chars=_MAX_PROBLEM_CHARS)
+    return f"its result cannot be read by this version: {reason}"
 
 
 def _result_in(details: Iterable[Any]) -> AgentRunResult | None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowHandle,
@@ -27,7 +28,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.exceptions import TemporalError as SdkError
 
 from runs.details import escape_markdown
 from runs.ids import InvalidRunId, check_run_id, make_run_id
@@ -54,6 +55,7 @@ __all__ = [
     "connect",
     "list_runs",
     "look_at_run",
+    "new_run_id",
     "notify_run",
     "resolve_run",
     "result_of",
@@ -83,6 +85,11 @@ _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 """A query waits for a worker, and there may be none. It only adds detail."""
 
 
+def new_run_id(question: str) -> str:
+    """Return an id for a run that is about to be started; no two are the same."""
+    return make_run_id(question, entropy=secrets.token_bytes(5))
+
+
 async def start_run(
     client: Client, request: AgentRunRequest, *, run_id: str | None = None, task_queue: str = "longhaul"
 ) -> StartedRun:
@@ -101,7 +108,7 @@ async def start_run(
         TemporalError: Temporal could not be asked, or the namespace is not set up.
     """
     if run_id is None:
-        run_id = make_run_id(request.input, entropy=secrets.token_bytes(5))
+        run_id = new_run_id(request.input)
     try:
         check_run_id(run_id)
     except InvalidRunId as error:
@@ -380,7 +387,7 @@ async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> 
         different.append("attachments")
     if not different:
         return None
-    return f"run {run_id!r} was started with a different {' and '.join(different)}; it is left as it is"
+    return f"run {run_id!r} differs in its {' and '.join(different)}; it is left as it is"
 
 
 async def _has_worker(client: Client, task_queue: str) -> bool | None:
@@ -394,7 +401,8 @@ async def _has_worker(client: Client, task_queue: str) -> bool | None:
 async def _what_it_waits_out(handle: WorkflowHandle[Any, Any]) -> str | None:
     try:
         status = await handle.query("status", result_type=AgentRunStatus, rpc_timeout=_QUERY_TIMEOUT)
-    except RPCError:
+    except (SdkError, ValidationError, RuntimeError):
+        # No worker, or one of another version: the view does without.
         return None
     if not isinstance(status, AgentRunStatus) or status.problem is None:
         return None

@@ -63,7 +63,8 @@ async def follow(client: Client, run_id: str, options: FollowOptions, *, output:
         raise AssertionError("watching ends with a view or an error")
     if options.out is not None:
         copied = await copy_artifacts(view.result, open_store(options.artifacts_url), out=options.out)
-        output.say(f"Copied {formats.count(len(copied), 'file')} to {options.out}")
+        if copied:
+            output.say(f"Copied {formats.count(len(copied), 'file')} to {options.out}")
     output.run(view)
     return view.exit_code
 

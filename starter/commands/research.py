@@ -13,10 +13,10 @@ from starter.arguments import parse_deadline_s, parse_run_id, parse_wait_timeout
 from starter.attachments import read_attachments, store_attachments
 from starter.commands.following import FollowOptions, follow
 from starter.commands.setup import load_settings
-from starter.errors import ExitCode, InvalidInput
+from starter.errors import ExitCode, InvalidInput, TemporalUnreachable
 from starter.files import check_out_dir, open_store
 from starter.output import Output
-from starter.runs import start_run
+from starter.runs import new_run_id, start_run
 from starter.temporal import connect
 from starter.views import StartedRun
 
@@ -43,7 +43,7 @@ async def research(options: ResearchOptions, *, output: Output) -> ExitCode:
     """Start a run, or attach to the one with this id; show it to its end unless told not to wait."""
     # Everything that can be wrong on this side is found before anything is started.
     request = _request_of(options)
-    run_id = None if options.run_id is None else parse_run_id(options.run_id)
+    run_id = new_run_id(request.input) if options.run_id is None else parse_run_id(options.run_id)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
     attachments = read_attachments(options.attachments)
     settings = load_settings()
@@ -58,9 +58,10 @@ async def research(options: ResearchOptions, *, output: Output) -> ExitCode:
         output.say(f"note: {agent!r} is no agent this version knows; the API will say whether it does")
     try:
         started = await start_run(client, request, run_id=run_id, task_queue=settings.task_queue)
-    except asyncio.CancelledError:
-        if run_id is not None:
-            output.say(f"The run may have been started; see `longhaul status {run_id}`")
+    except (asyncio.CancelledError, TemporalUnreachable):
+        # The answer is lost, not the run: whoever does not learn its id would start, and pay for, another.
+        output.say(f"The run may have been started: ask with `longhaul status {run_id}`,")
+        output.say(f"and if it was not, start it with `--id {run_id}`")
         raise
     _tell(started, output)
     if not options.is_waiting:

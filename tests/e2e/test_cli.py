@@ -133,7 +133,7 @@ def test_the_same_id_attaches_whether_the_run_is_open_or_closed(longhaul: Comman
         "cancelled",
     )
     assert "nothing new was started" in closed.err
-    assert "a different question ('One? " in closed.err
+    assert "run 'once' differs in its question ('One? " in closed.err
     assert "and agent ('deep-research-preview-04-2026')" in closed.err
     assert "'odd' is no agent this version knows" in closed.err
 
