@@ -1,0 +1,69 @@
+"""``python -m tests.chaos``: all the bad luck there is, as tables. Ends with 1 if a promise was broken."""
+
+import argparse
+import asyncio
+import os
+import platform
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.comparing import comparison
+from tests.chaos.first_look import first_look
+from tests.chaos.matrix import matrix
+from tests.chaos.outages import bad_network, server_kills
+from tests.chaos.sections import kills
+from tests.chaos.table import Table
+
+Section = Callable[[Path, int], Awaitable[Table]]
+
+_SECTIONS: Final[dict[str, Section]] = {
+    "kills": lambda home, seed: kills(home, seed=seed),
+    "server": lambda home, seed: server_kills(home, seed=seed),
+    "network": lambda home, seed: bad_network(home, seed=seed),
+    "faults": lambda home, _: matrix(home),
+    "comparison": lambda home, seed: comparison(home, seed=seed),
+    "first-look": lambda home, seed: first_look(home, seed=seed),
+}
+
+
+async def _run(names: list[str], seed: int) -> bool:
+    is_good = True
+    for name in names:
+        with tempfile.TemporaryDirectory(
+            prefix=f"longhaul-chaos-{name}-", ignore_cleanup_errors=True
+        ) as home:
+            table = await _SECTIONS[name](Path(home) / "home", seed)
+        print(table, flush=True)  # noqa: T201 - the product of this program
+        is_good = is_good and table.is_good
+    return is_good
+
+
+def main() -> None:
+    """Run the sections and print their tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(_SECTIONS))
+    seed = random.randrange(10_000)  # noqa: S311 - repeatable bad luck, not secrets
+    parser.add_argument("--seed", type=int, default=seed, help="repeats the same bad luck")
+    options = parser.parse_args()
+    unknown = set(options.sections) - _SECTIONS.keys()
+    if unknown:
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    began_s = time.monotonic()
+    print(  # noqa: T201 - as below
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"seed {options.seed}",
+        flush=True,
+    )
+    is_good = asyncio.run(_run(options.sections or list(_SECTIONS), options.seed))
+    print(f"\n{time.monotonic() - began_s:.0f} s in all")  # noqa: T201 - as above
+    sys.exit(not is_good)
+
+
+if __name__ == "__main__":
+    main()

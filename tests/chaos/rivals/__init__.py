@@ -1,0 +1,1 @@
+"""The obvious ways to run long agents without Longhaul, written as their documentation suggests."""
