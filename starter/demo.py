@@ -79,7 +79,7 @@ async def _run(options: DevStackOptions, terminal: Terminal) -> int:
         terminal.say(f"Temporal UI, while this runs: {stack.ui_url}\n\n$ longhaul {shlex.join(arguments)}")
         return await _command(arguments, stack)
 
-    code = await run_in_foreground(DevStack(options, show=terminal.show), research, say=terminal.say)
+    code = await run_in_foreground(DevStack(options, show=terminal.show), research, terminal=terminal)
     if code is None:
         if not options.emulate:
             terminal.warn(

@@ -31,10 +31,15 @@ class Terminal:
 
     Args:
         quiet: Leave out what programs print, and show only what we say ourselves.
+
+    Attributes:
+        is_tty: Whether a person may be looking.
+        on_gone: Called when nobody reads our output any more.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         self.is_tty: Final = sys.stdout.isatty()
+        self.on_gone: Callable[[], None] = sys.exit
         self._quiet = quiet
         self._has_colours = self.is_tty and "NO_COLOR" not in os.environ
 
@@ -56,7 +61,7 @@ class Terminal:
             # For example `longhaul dev | head`. What is still to come, the interpreter's last flush
             # included, goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            signal.raise_signal(signal.SIGTERM)
+            self.on_gone()
 
     def _coloured(self, text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if self._has_colours else text
@@ -138,11 +143,12 @@ def dev_options(
 
 
 async def run_in_foreground(
-    stack: DevStack, use: Callable[[DevStack], Awaitable[int]], *, say: Callable[[str], None]
+    stack: DevStack, use: Callable[[DevStack], Awaitable[int]], *, terminal: Terminal
 ) -> int | None:
     """Start ``stack``, use it, end it, and return what ``use`` returned; None when a signal ended it.
 
-    The first Ctrl-C (or SIGTERM, or the terminal's end) ends everything in order; the second, at once.
+    The first Ctrl-C (or SIGTERM, or the terminal's end) ends everything in order, as does the end of
+    whoever reads our output; the second signal ends it at once.
 
     Raises:
         DevStackError: The stack did not start, or could not go on.
@@ -157,14 +163,19 @@ async def run_in_foreground(
             stack.kill()
             return
         is_stopping = True
-        say("Ending the worker, then the rest; Ctrl-C again ends all at once.")
         task.cancel()
+        terminal.say("Ending the worker, then the rest; Ctrl-C again ends all at once.")
+
+    def stop_once() -> None:
+        if not is_stopping:
+            stop()
 
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup, where it is to go on
         signals.append(signal.SIGHUP)
     for number in signals:
         loop.add_signal_handler(number, stop)
+    terminal.on_gone = stop_once
     try:
         return await task
     except asyncio.CancelledError:
@@ -205,7 +216,7 @@ async def _serve(options: DevStackOptions, *, quiet: bool) -> None:
         await asyncio.Event().wait()
         return 0
 
-    await run_in_foreground(DevStack(options, show=terminal.show), wait_for_ever, say=terminal.say)
+    await run_in_foreground(DevStack(options, show=terminal.show), wait_for_ever, terminal=terminal)
     terminal.say("Everything has ended.")
 
 

@@ -76,13 +76,14 @@ def bare_environ() -> dict[str, str]:
     }
 
 
-def processes_of(home: Path) -> set[int]:
-    """Ids of the live processes that were started for ``home``."""
+def processes_of(home: Path, *, part: str = "") -> set[int]:
+    """Ids of the live processes that were started for ``home``, with ``part`` in their command."""
     pids = set()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            started_for = process.joinpath("environ").read_bytes() + process.joinpath("cmdline").read_bytes()
-            if str(home).encode() in started_for:
+            command = process.joinpath("cmdline").read_bytes()
+            started_for = command + process.joinpath("environ").read_bytes()
+            if str(home).encode() in started_for and part.encode() in command:
                 pids.add(int(process.name))
     return pids
 

@@ -200,7 +200,7 @@ async def test_kill_9_leaves_nothing_running(standing_in: Session) -> None:
 
 
 async def test_it_ends_when_nobody_reads_it_any_more(standing_in: Session) -> None:
-    """`longhaul dev | head` ends everything, and says nothing about broken pipes."""
+    """`longhaul dev | head` ends everything in order at the next line, and says nothing of broken pipes."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -209,9 +209,14 @@ async def test_it_ends_when_nobody_reads_it_any_more(standing_in: Session) -> No
             stdout=output,
             stderr=asyncio.subprocess.PIPE,
         )
-    os.close(reading)
+    with os.fdopen(reading, "rb") as lines:
+        while READY.encode() not in await asyncio.to_thread(lines.readline):
+            pass
+    for pid in processes_of(standing_in.home, part="-m\0worker"):
+        os.kill(pid, signal.SIGKILL)  # its restart is news
     _, errors = await process.communicate()
-    assert errors == b""
+    assert (process.returncode, errors) == (0, b"")
+    assert not processes_of(standing_in.home)
 
 
 async def test_quiet_shows_what_a_failed_program_said(standing_in: Session) -> None:
