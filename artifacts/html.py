@@ -22,7 +22,7 @@ from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_que
 from artifacts.links import safe_href
 from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
 from artifacts.media import INLINE_IMAGE_TYPES, essence_of
-from artifacts.running_text import insert, write_mark
+from artifacts.running_text import OUR_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
 from runs.text import clean_text, first_line
 
@@ -155,7 +155,7 @@ class _Page:
                     yield _file(block)
 
     def _parse(self, block: TextBlock) -> list[Token]:
-        text, marks = marked(block, self._sources)
+        text, marks = marked(block, self._sources, OUR_PARSER)
         return self._markdown.parse(
             insert(text, marks, lambda number: write_mark(number, f"{self._mark_href}{number}"))
         )
@@ -215,9 +215,9 @@ class _Page:
         self._marks[number] += 1
         anchor = f"mark-{number}-{self._marks[number]}"
         title = escape(self._titles[number])
-        return (
-            f'<sup class="mark"><a id="{anchor}" href="#source-{number}" title="{title}">[{number}]</a></sup>'
-        )
+        link = f'<a id="{anchor}" href="#source-{number}" title="{title}">[{number}]</a>'
+        # U+2060 keeps a mark on the line of the word it belongs to.
+        return f'&#8288;<sup class="mark">{link}</sup>'
 
     def _image(self, block: ImageBlock) -> str:
         media_type = essence_of(block.media_type)

@@ -11,12 +11,15 @@ from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
 from artifacts.media import INLINE_IMAGE_TYPES, essence_of
-from artifacts.running_text import insert, write_mark
+from artifacts.running_text import OTHERS_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
 from runs.text import clean_text
 
 _SPECIAL: Final = re.compile(r"[\\`*{}\[\]<>#|~$&!^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What means something in the middle of a line, to some reader of Markdown. Not the underscores of an id."""
+
+_START: Final = re.compile(r"^(\d*)([-+=.)])")
+"""What means something at the beginning of a line: lists, rules, underlines."""
 
 _BLOCKS: Final = MarkdownIt("commonmark").disable("inline")
 
@@ -31,7 +34,9 @@ def render_markdown(report: Report) -> str:
     what it left open at its end is closed.
     """
     sources = Sources(report.blocks)
-    head = [f"# {_escape(title_of(report))}", f"*{' · '.join(map(_escape, headline_of(report)))}*"]
+    head = [f"# {_escape(title_of(report))}"]
+    if headline := headline_of(report):
+        head.append(f"*{' · '.join(map(_escape, headline))}*")
     back = [*_source_list(sources), *_about(report)]
     if is_longer_than_parsed(report):
         # Last, because nobody has looked whether it would swallow what follows.
@@ -50,7 +55,7 @@ def _answer(report: Report, sources: Sources) -> Iterator[str]:
 
     for block in report.blocks:
         if isinstance(block, TextBlock):
-            text, marks = marked(block, sources)
+            text, marks = marked(block, sources, OTHERS_PARSER)
             yield _closed(insert(text, marks, write).strip("\n"))
         else:
             yield _file(block)
@@ -103,7 +108,7 @@ def _about(report: Report) -> Iterator[str]:
     yield "## About this report"
     question = whole_question_of(report)
     if question is not None:
-        yield "\n".join(f"> {_escape(line)}" for line in question.split("\n"))
+        yield "\n".join(f"> {_escape(line.strip())}".rstrip() for line in question.split("\n"))
     yield "\n".join(f"- {name}: {_escape(value)}" for name, value in facts_of(report))
     notes = notes_of(report)
     if notes:
@@ -112,5 +117,5 @@ def _about(report: Report) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    """Return clean ``text`` as Markdown that shows just this, anywhere but at the beginning of a line."""
-    return _SPECIAL.sub(r"\\\g<0>", text)
+    """Return one line of clean ``text`` as Markdown that shows just this."""
+    return _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", text))

@@ -22,17 +22,19 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Any, Final
 
+from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from artifacts.running_text import PARSER, Mark, RunningText, insert, without_probes, write_probe
+from artifacts.running_text import Mark, RunningText, insert, without_probes, write_probe
 
 
-def place(text: str, wanted: Iterable[tuple[int, int]]) -> list[Mark]:
+def place(text: str, wanted: Iterable[tuple[int, int]], parser: MarkdownIt) -> list[Mark]:
     """Return marks at places where they change nothing else.
 
     Args:
         text: Clean Markdown.
         wanted: A position and the number of the source to mark there, in any order.
+        parser: Whose reading is to stay the same: `OTHERS_PARSER` or `OUR_PARSER`.
 
     Returns:
         Marks in the order of their positions; fewer than wanted where a source is marked twice in one
@@ -42,7 +44,7 @@ def place(text: str, wanted: Iterable[tuple[int, int]]) -> list[Mark]:
     if not ordered:
         return []
     env: dict[str, Any] = {}
-    blocks = _blocks_of(text, env)
+    blocks = _blocks_of(text, env, parser)
     pieces = list(_pieces_of(text, blocks))
     pieces_by_inline = {inline: list(group) for inline, group in groupby(pieces, lambda piece: piece.inline)}
     starts = [piece.start for piece in pieces]
@@ -55,9 +57,9 @@ def place(text: str, wanted: Iterable[tuple[int, int]]) -> list[Mark]:
             wanted_by_inline.setdefault(piece.inline, []).append((piece.offset_of(position), number))
     marks = []
     for inline, wanted_here in wanted_by_inline.items():
-        running = RunningText(blocks[inline].content, env.get("references", {}))
+        running = RunningText(blocks[inline].content, env.get("references", {}), parser)
         marks += [_in_text(mark, pieces_by_inline[inline]) for mark in running.marks(wanted_here)]
-    if _structure(_blocks_of(insert(text, marks, write_probe), {})) != _structure(blocks):
+    if _structure(_blocks_of(insert(text, marks, write_probe), {}, parser)) != _structure(blocks):
         return []
     return marks
 
@@ -93,10 +95,10 @@ def _in_text(mark: Mark, pieces: list[_Piece]) -> Mark:
     return mark._replace(position=position)
 
 
-def _blocks_of(text: str, env: dict[str, Any]) -> list[Token]:
+def _blocks_of(text: str, env: dict[str, Any], parser: MarkdownIt) -> list[Token]:
     """Return the text's blocks; ``inline`` tokens have the running text as content, not parsed."""
     tokens: list[Token] = []
-    PARSER.block.parse(text, PARSER, env, tokens)
+    parser.block.parse(text, parser, env, tokens)
     return tokens
 
 

@@ -62,12 +62,14 @@ def without_probes(content: str) -> str:
 
 _PROBE: Final = re.compile(rf"\[\\\[\d+\\\]\]\({_PROBE_HREF}\d+\)")
 
-_STICKY: Final = re.compile(r"(?:[!\\\]^]|(?:://|www\.|@)\S*)\Z", re.IGNORECASE)
-"""Text that would make something else of a mark right behind it (an image, an escape, a reference, a note),
-or take it for the rest of a bare address."""
+_STICKY: Final = frozenset("!]^")
+"""Characters that would make something else of a mark right behind them: an image, a reference, a note."""
 
-_STICKY_CHARS: Final = 300
-"""How far back a bare address is looked for: what is longer is not one that people read."""
+_BARE_ADDRESS: Final = re.compile(r"(?:://|www\.|@)\S*\Z", re.IGNORECASE)
+"""Text that many readers make a link of, and that would take the mark for the rest of the address."""
+
+_BARE_ADDRESS_CHARS: Final = 300
+"""How far back a bare address is looked for: a longer one is not for people."""
 
 
 @dataclass(slots=True)
@@ -87,9 +89,11 @@ class RunningText:
     Args:
         content: Markdown without block structure.
         references: The document's link definitions, as markdown-it keeps them.
+        parser: Whose reading is to stay the same.
     """
 
-    def __init__(self, content: str, references: object) -> None:
+    def __init__(self, content: str, references: object, parser: MarkdownIt) -> None:
+        self._parser = parser
         self._content = content
         self._references = references
         recorder = _Recorder(content)
@@ -135,14 +139,20 @@ class RunningText:
         marks: list[Mark] = []
         for offset, number in places:
             is_first = not marks or marks[-1].position != offset
-            text_before = self._content[max(offset - _STICKY_CHARS, 0) : offset]
-            is_sticky = is_first and _STICKY.search(text_before) is not None
-            marks.append(Mark(offset, " " if is_sticky else "", number))
+            marks.append(Mark(offset, " " if is_first and self._sticks(offset) else "", number))
         return marks
+
+    def _sticks(self, offset: int) -> bool:
+        """Return whether what stands before ``offset`` would take a mark right behind it for a part of it."""
+        before = self._content[max(offset - _BARE_ADDRESS_CHARS, 0) : offset]
+        if before[-1:] in _STICKY:
+            return True
+        is_behind_atom = self._out_of_atom(offset - 1, forward=True) == offset
+        return not is_behind_atom and _BARE_ADDRESS.search(before) is not None
 
     def _parse(self, content: str, recorder: _Recorder | None = None) -> list[Token]:
         env = {"references": self._references, "recorder": recorder}
-        return PARSER.inline.parse(content, PARSER, env, [])
+        return self._parser.inline.parse(content, self._parser, env, [])
 
 
 def _recording(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
@@ -171,9 +181,8 @@ def _recording(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInli
     return record
 
 
-def _make_parser() -> MarkdownIt:
-    """A parser that sees as much structure as any reader's would: HTML, tables, strikethrough."""
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+def _make_parser(*, is_html_read: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": is_html_read}).enable(["table", "strikethrough"])
     for name, rule in _ATOMIC.items():
         parser.inline.ruler.at(name, _recording(rule))
     return parser
@@ -192,8 +201,13 @@ _ATOMIC: Final = {
     "entity": rules_inline.entity,
 }
 
-PARSER: Final = _make_parser()
-"""Used by threads side by side: what a parse learns is in its own ``env``."""
+# Used by threads side by side: what a parse learns is in its own `env`.
+
+OTHERS_PARSER: Final = _make_parser(is_html_read=True)
+"""Reads Markdown as most programs do that people open ``report.md`` with."""
+
+OUR_PARSER: Final = _make_parser(is_html_read=False)
+"""Reads it as ``report.html`` shows it, where HTML is text."""
 
 
 def _closers(recorder: _Recorder) -> dict[int, int]:
