@@ -1,5 +1,6 @@
 """What an interaction answered, as blocks of a report and files beside it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,13 +24,21 @@ from interactions.contents import (
 )
 from interactions.responses import Interaction
 from interactions.steps import ModelOutputStep
+from runs.limits import MAX_NOTE_CHARS, MAX_NOTES
 from runs.messages import Counts, SettleInteraction, Usage
+from runs.text import clean_text
 
 _MAX_MEDIA_BYTES: Final = 64 * 1024 * 1024
 """One decoded file; the whole body of a reply is not longer than this either."""
 
 _MAX_MEDIA: Final = 150
 """Files beside a report; below the bound on a result's artifacts, with room for the report itself."""
+
+_ANY_TYPE: Final = "application/octet-stream"
+
+_MEDIA_TYPE: Final = re.compile(r"[!-~][ -~]{0,254}")
+"""What a bucket takes as a header. One file with a line end in its type must not keep the report from
+being stored."""
 
 _KINDS: Final[dict[type[MediaContent], str]] = {
     ImageContent: "image",
@@ -127,7 +136,7 @@ def output_of(interaction: Interaction, settling: SettleInteraction) -> Output:
         settling=settling,
         blocks=tuple(blocks),
         media=tuple(media),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(clean_text(note)[:MAX_NOTE_CHARS] for note in dict.fromkeys(notes))[:MAX_NOTES],
     )
 
 
@@ -168,9 +177,11 @@ def _citations(part: TextContent, *, shift: int) -> Iterator[Citation]:
 def _file_of(part: MediaContent, *, name: str) -> MediaFile:
     assert part.data is not None
     content, media_type = playable(
-        decode_base64(part.data, max_bytes=_MAX_MEDIA_BYTES), part.mime_type or "application/octet-stream"
+        decode_base64(part.data, max_bytes=_MAX_MEDIA_BYTES), part.mime_type or _ANY_TYPE
     )
-    return MediaFile(name=f"{name}{suffix_of(media_type)}", media_type=media_type[:255], content=content)
+    if _MEDIA_TYPE.fullmatch(media_type) is None:
+        media_type = _ANY_TYPE
+    return MediaFile(name=f"{name}{suffix_of(media_type)}", media_type=media_type, content=content)
 
 
 def _block_of(file: MediaFile) -> Block:

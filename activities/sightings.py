@@ -17,7 +17,7 @@ from interactions.steps import (
     UnknownStep,
     UrlContextCallStep,
 )
-from runs.limits import MAX_THOUGHT_CHARS
+from runs.limits import MAX_NOTE_CHARS, MAX_THOUGHT_CHARS, MAX_TOKENS
 from runs.messages import Counts, Sighting, Usage
 from runs.text import clean_text, first_line
 
@@ -38,7 +38,7 @@ def sighting_of(interaction: Interaction, *, looks: int) -> Sighting:
         searches=_searches(steps),
         pages=_pages(steps),
         latest_thought=_latest_thought(steps),
-        total_tokens=interaction.usage.total_tokens if interaction.usage else None,
+        total_tokens=_number(interaction.usage.total_tokens) if interaction.usage else None,
     )
 
 
@@ -69,13 +69,13 @@ def usage_of(interaction: Interaction) -> Usage:
         count.count for count in used.grounding_tool_count if count.type == "google_search" and count.count
     ]
     return Usage(
-        input_tokens=used.total_input_tokens,
-        cached_tokens=used.total_cached_tokens,
-        output_tokens=used.total_output_tokens,
-        thought_tokens=used.total_thought_tokens,
-        tool_use_tokens=used.total_tool_use_tokens,
-        total_tokens=used.total_tokens,
-        searches=sum(searches) if searches else None,
+        input_tokens=_number(used.total_input_tokens),
+        cached_tokens=_number(used.total_cached_tokens),
+        output_tokens=_number(used.total_output_tokens),
+        thought_tokens=_number(used.total_thought_tokens),
+        tool_use_tokens=_number(used.total_tool_use_tokens),
+        total_tokens=_number(used.total_tokens),
+        searches=_number(sum(searches)) if searches else None,
     )
 
 
@@ -89,7 +89,12 @@ def notes_on(interaction: Interaction) -> tuple[str, ...]:
     ]
     if not is_known(interaction.status):
         unknown.append(f"unknown status {interaction.status!r}")
-    return tuple(clean_text(note)[:100] for note in dict.fromkeys(unknown))[:_MAX_NOTES]
+    return tuple(clean_text(note)[:MAX_NOTE_CHARS] for note in dict.fromkeys(unknown))[:_MAX_NOTES]
+
+
+def _number(count: int | None) -> int | None:
+    """Return ``count`` unless it cannot be true; then the API as good as did not say."""
+    return count if count is not None and 0 <= count <= MAX_TOKENS else None
 
 
 def _output_parts(steps: Iterable[Step]) -> list[object]:

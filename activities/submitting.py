@@ -1,6 +1,7 @@
 """Sending a submission at most once, and finding out what became of one."""
 
 import asyncio
+import re
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +17,7 @@ from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.errors import InteractionsError
 from runs.errors import ActivityErrorType
+from runs.limits import MAX_INTERACTION_ID_CHARS
 from runs.messages import Recovered, RecoverSubmission, SubmitInteraction, Submitted
 
 log = structlog.get_logger()
@@ -26,6 +28,10 @@ much again for a slow store. Before that, silence in the journal means nothing."
 
 _ASK_AGAIN_S: Final = 2.0
 """Between two looks at the journal: soon enough for a person who waits, cheap for any store."""
+
+
+_INTERACTION_ID: Final = re.compile(rf"[!-~]{{1,{MAX_INTERACTION_ID_CHARS}}}")
+"""What a request can name, and what history, logs and search attributes can hold."""
 
 
 async def submit(
@@ -59,8 +65,10 @@ async def submit(
         created = await client.create(create)
     except InteractionsError as error:
         raise failures.submission_failure(error) from error
-    if not created.id:
-        raise failures.submission_unknown("the API accepted the submission but named no interaction")
+    if _INTERACTION_ID.fullmatch(created.id) is None:
+        raise failures.submission_unknown(
+            "the API accepted the submission but named no interaction that could be asked for"
+        )
     try:
         await journal.note_accepted(created.id)
     except ArtifactsError as error:

@@ -30,6 +30,24 @@ MAX_LABELS: Final = 20
 MAX_LABEL_CHARS: Final = 100
 """Labels are search attributes: they are indexed, and never meant for text."""
 
+MAX_INDEXED_BYTES: Final = 2_000
+"""One search attribute, as JSON with escapes: the server terminates a workflow that sets one of more than
+2,048 bytes (server 1.32.0), and with it a run that may be paid for."""
+
+MAX_KEYWORD_CHARS: Final = 255
+"""A Keyword search attribute: the width of the column in SQL visibility stores."""
+
+MAX_INTERACTION_ID_CHARS: Final = 1_024
+"""An interaction's id, as long as the API client takes; those seen have about a hundred characters."""
+
+MAX_TOKENS: Final = 10**12
+"""No interaction uses more; a larger number is a mistake of the API, and past 2^63 one that no search
+attribute takes, which would leave the workflow stuck."""
+
+MAX_NOTES: Final = 20
+MAX_NOTE_CHARS: Final = 300
+"""Notes on the parts of an answer, of which there may be any number: enough to see what is odd."""
+
 MAX_EXCERPT_BYTES: Final = 4 * 1024
 """What a result keeps of the report's text; the whole report is an artifact."""
 

@@ -4,6 +4,7 @@ Stored shapes ignore unknown fields, so that an old worker reads a newer payload
 rollout; fields are only ever added, and added ones are optional.
 """
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
@@ -93,6 +94,17 @@ class AgentRunRequest(_Message):
                 "attach longer material as a file"
             )
         return text
+
+    @field_validator("agent", "labels")
+    @classmethod
+    def _check_indexed(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        # As Temporal's search attributes count: JSON in ASCII, where one emoji is twelve bytes.
+        size_bytes = len(json.dumps(value))
+        if size_bytes > limits.MAX_INDEXED_BYTES:
+            raise ValueError(
+                f"takes {size_bytes:,} bytes in the index, of {limits.MAX_INDEXED_BYTES:,}; shorten it"
+            )
+        return value
 
     @field_validator("attachments")
     @classmethod
@@ -366,7 +378,10 @@ class Notification(_Message):
         source: Who sends it, for people.
     """
 
-    interaction_id: str | None = Field(default=None, max_length=1_024)
+    # The bound is the API client's own: an id that no request can name must not get into a run.
+    interaction_id: str | None = Field(
+        default=None, max_length=limits.MAX_INTERACTION_ID_CHARS, pattern=r"^[!-~]*$"
+    )
     token: str | None = None
     source: str = ""
 
@@ -388,4 +403,4 @@ class ResolveSubmission(_Message):
     """
 
     resolution: Resolution
-    interaction_id: str | None = Field(default=None, min_length=1, max_length=1_024)
+    interaction_id: str | None = Field(default=None, min_length=1, max_length=limits.MAX_INTERACTION_ID_CHARS)

@@ -504,12 +504,13 @@ class AgentRunWorkflow:
         """Show where the run stands: search attributes for lists, current details for people."""
         usage = self._settled.usage if self._settled else Usage()
         cost_usd = self._settled.cost_usd if self._settled else None
+        interaction_id = self._interaction_id and self._interaction_id[: limits.MAX_KEYWORD_CHARS]
         shown = workflow.info().typed_search_attributes
         # Only what changed: each upsert is an event, and the starter may have set the first ones already.
         updates = [
             *_change(shown, search_attributes.PHASE, self._phase.value),
             *_change(shown, search_attributes.AGENT, self._request.agent),
-            *_change(shown, search_attributes.INTERACTION_ID, self._interaction_id),
+            *_change(shown, search_attributes.INTERACTION_ID, interaction_id),
             *_change(shown, search_attributes.TENANT, self._request.tenant),
             *_change(shown, search_attributes.LABELS, list(self._request.labels) or None),
             *_change(shown, search_attributes.TOKENS, usage.total_tokens),

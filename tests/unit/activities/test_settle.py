@@ -198,6 +198,32 @@ async def test_what_is_not_understood_is_kept_and_named(setup: Setup) -> None:
     assert any("image 1 is unusable" in note for note in settled.notes)
 
 
+async def test_the_result_stays_small_whatever_the_answers_parts(setup: Setup) -> None:
+    """A payload of 2 MiB could not be returned at all, so neither many files nor their addresses add up."""
+    elsewhere = [
+        {"type": "image", "uri": f"https://example.org/{number}/" + "u\x1b" * 1_000, "mime_type": "image/png"}
+        for number in range(2_000)
+    ]
+    broken = [{"type": "image", "data": "!!", "mime_type": "image/png"}] * 2_000
+    small = [{"type": "image", "data": _PNG, "mime_type": "image/png\r\nx: y" + "t" * 999}] * 300
+    setup.answers(interaction(steps=[_output(_text("Tea."), *elsewhere, *broken, *small)], usage=_USAGE))
+    settled = await _settle(setup)
+    assert len(settled.model_dump_json()) < 300_000
+    assert not any("\x1b" in note for note in settled.notes)
+    assert {ref.media_type for ref in settled.artifacts if ref.name.startswith("image")} == {
+        "application/octet-stream"
+    }
+
+
+@pytest.mark.parametrize("tokens", [10**30, -1, 2**63])
+async def test_numbers_that_cannot_be_are_not_believed(setup: Setup, tokens: int) -> None:
+    """A number past what a search attribute takes would leave the workflow stuck with a paid report."""
+    usage = {**_USAGE, "total_tokens": tokens, "total_input_tokens": tokens}
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=usage))
+    settled = await _settle(setup)
+    assert (settled.usage.total_tokens, settled.usage.input_tokens, settled.cost_usd) == (None, None, None)
+
+
 async def test_an_interaction_that_runs_again_is_not_settled(setup: Setup) -> None:
     """A status that goes back from its end is not believed in either direction."""
     setup.answers(interaction("in_progress"))

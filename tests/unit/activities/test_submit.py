@@ -129,6 +129,9 @@ _OVERLOADED = {"error": {"code": "service_unavailable", "message": "later"}}
         (httpx.Response(200, html="<h1>yes</h1>"), _UNKNOWN),
         (httpx.Response(200), _UNKNOWN),
         (httpx.Response(200, json={"status": "in_progress"}), _UNKNOWN),
+        # Terminates a workflow that makes it a search attribute.
+        (httpx.Response(200, json={"id": "v" * 5_000, "status": "in_progress"}), _UNKNOWN),
+        (httpx.Response(200, json={"id": "v1_\x1b\n", "status": "in_progress"}), _UNKNOWN),
         (httpx.ReadTimeout("slow"), _UNKNOWN),
         (httpx.RemoteProtocolError("cut"), _UNKNOWN),
         (httpx.ReadError("reset"), _UNKNOWN),

@@ -2,7 +2,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from runs import limits
-from runs.messages import AgentRunRequest, Attachment, RawRequest, Sighting
+from runs.messages import AgentRunRequest, Attachment, Notification, RawRequest, Sighting
 
 _RAW: TypeAdapter[RawRequest] = TypeAdapter(RawRequest)
 
@@ -28,6 +28,8 @@ def test_a_newer_clients_fields_are_ignored() -> None:
         ({"deadline_s": 1e9}, "less than or equal to"),
         ({"labels": ("x" * 101,)}, "at most 100 characters"),
         ({"labels": ("x",) * 21}, "at most 20 items"),
+        ({"labels": ("x" * 100,) * 20}, "shorten it"),
+        ({"agent": "\N{ROCKET}" * 200}, "shorten it"),
         (
             {"attachments": ({"uri": "u", "media_type": "m", "name": "n", "size_bytes": 71 << 20},)},
             "together",
@@ -59,9 +61,16 @@ def test_the_largest_request_stays_far_below_a_payloads_limit() -> None:
         input="\x01" * limits.MAX_INPUT_BYTES,
         attachments=(Attachment(uri="u" * limits.MAX_URI_CHARS, media_type="m" * 255, name="n" * 255),)
         * limits.MAX_ATTACHMENTS,
-        labels=("l" * limits.MAX_LABEL_CHARS,) * limits.MAX_LABELS,
+        labels=("l" * (limits.MAX_LABEL_CHARS - 5),) * limits.MAX_LABELS,
     )
     assert len(largest.model_dump_json()) < 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("interaction_id", ["v1_\n", "v1 x", "v1_\N{ROCKET}", "x" * 1_025])
+def test_news_of_an_impossible_interaction_is_no_news(interaction_id: str) -> None:
+    """An id that no request can name, or that no search attribute takes, does not get into a run."""
+    with pytest.raises(ValidationError):
+        Notification(interaction_id=interaction_id)
 
 
 def test_a_sighting_of_an_older_worker_is_read() -> None:
