@@ -86,6 +86,11 @@ class DevServer:
             "TEMPORAL_CONFIG_FILE": os.devnull,
         }
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not killed since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the server and return once it serves.
 

@@ -35,6 +35,12 @@ class EmulatorServer:
         """Where it listens, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Self:
         """Start it."""
         self.start()

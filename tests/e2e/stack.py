@@ -55,12 +55,15 @@ class WorkerProcess:
     Args:
         environ: Its variables, beside those of this process that do not concern it.
         log_file: Where it writes; each start appends.
+
+    Attributes:
+        environ: All its variables.
     """
 
     def __init__(self, environ: dict[str, str], *, log_file: Path) -> None:
         self._address = f"127.0.0.1:{free_port()}"
         others = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        self._environ = {**others, **environ, "LONGHAUL_HEALTH_ADDRESS": self._address}
+        self.environ = {**others, **environ, "LONGHAUL_HEALTH_ADDRESS": self._address}
         self._log_file = log_file
         self._shown_bytes = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +104,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(
                 tied([sys.executable, "-m", "worker"]),
                 cwd=_ROOT,
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -156,9 +159,25 @@ class Stack:
         self.worker: Final = worker
         self.home: Final = home
 
+    def mend(self) -> None:
+        """Start again what has been killed."""
+        if not self.server.is_running:
+            self.server.start()
+        if not self.worker.is_running:
+            self.worker.start()
+
     async def client(self) -> Client:
         """Return a client of the server."""
         return await Client.connect(self.server.address, data_converter=pydantic_data_converter)
+
+    def let_pass(self, emulated_s: float) -> None:
+        """Let that much time pass at the API, so that whatever takes less is over."""
+        before = self.emulator.admin("GET", "/clock")
+        scale, over_at_s = before["time_scale"], before["now_s"] + emulated_s
+        self.emulator.admin("PUT", "/clock", body={"time_scale": 1e6 * scale})
+        while self.emulator.admin("GET", "/clock")["now_s"] < over_at_s:
+            pass  # a request takes milliseconds, which are hours
+        self.emulator.admin("PUT", "/clock", body={"time_scale": scale})
 
     async def start(self, submission: str, *, client: Client, request: AgentRunRequest | None = None) -> str:
         """Start a run whose id is the word under which the emulator counts its creates; return it."""
