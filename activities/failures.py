@@ -21,7 +21,7 @@ def submission_failure(error: InteractionsError) -> ApplicationError:
         kind, code = ActivityErrorType.SUBMISSION_REFUSED, RunErrorCode.REJECTED
     else:
         kind, code = ActivityErrorType.SUBMISSION_REJECTED, RunErrorCode.REJECTED
-    message = describe(error)
+    message = error.message
     if error.status_code in _CREDENTIALS:
         code = RunErrorCode.BAD_CREDENTIALS
         message = f"{message}. Check the worker's GEMINI_API_KEY, and that it may use this agent"
@@ -103,9 +103,3 @@ def expected_retry(reason: str, *, kind: ActivityErrorType, after_s: float) -> A
         next_retry_delay=timedelta(seconds=after_s),
         category=ApplicationErrorCategory.BENIGN,
     )
-
-
-def describe(error: InteractionsError) -> str:
-    """Return one line on ``error`` for people, with the HTTP status where there is one."""
-    status = "" if error.status_code is None else f"HTTP {error.status_code}: "
-    return f"{status}{error.message}"

@@ -102,7 +102,7 @@ class InteractionActivities:
             interaction = await self._client.get(checked.interaction_id)
         except InteractionsError as error:
             if error.is_transient:
-                raise ApplicationError(failures.describe(error)) from error
+                raise ApplicationError(error.message) from error
             raise failures.lost(checked.interaction_id) from error
         return sighting_of(interaction, looks=1)
 
@@ -164,7 +164,7 @@ class InteractionActivities:
                 ):
                     raise failures.lost(settling.interaction_id) from error
                 raise failures.not_settled(
-                    failures.describe(error), code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s
+                    error.message, code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s
                 ) from error
             try:
                 settled = await settle(
@@ -202,11 +202,11 @@ class InteractionActivities:
         try:
             await self._client.cancel(cancelled.interaction_id)
         except InteractionsError as error:
-            answer = f"the API answered the cancel with {failures.describe(error)}"
+            answer = f"the API answered the cancel with {error.message}"
         try:
             interaction = await self._client.get(cancelled.interaction_id)
         except InteractionsError as error:
-            raise _not_cancelled(f"{answer}; the look after it: {failures.describe(error)}") from error
+            raise _not_cancelled(f"{answer}; the look after it: {error.message}") from error
         if interaction.standing is Standing.RUNNING:
             raise _not_cancelled(f"{answer}; the interaction is still {interaction.status!r}")
         log.info("interaction.stopped", interaction_id=cancelled.interaction_id, status=interaction.status)
@@ -241,7 +241,7 @@ def _after_failed_look(before: Sighting, error: InteractionsError, *, now: datet
         update={
             "looks": before.looks + 1,
             "failures": before.failures + 1,
-            "problem": failures.describe(error),
+            "problem": error.message,
             "missing_since": (before.missing_since or now) if is_missing else None,
         }
     )

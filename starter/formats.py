@@ -120,7 +120,14 @@ def summary(view: RunView) -> list[tuple[str, str]]:
         rows.append(("error", f"{one_line(error.message)} ({error.code.value})"))
     elif reason := hint(view):
         rows.append(("problem", reason))
-    return rows
+    return rows + _decision(view)
+
+
+def _decision(view: RunView) -> list[tuple[str, str]]:
+    """Return what a person has to do, if the run waits for one."""
+    if not view.phase.needs_a_person:
+        return []
+    return [("decide", f"longhaul resolve {view.run_id} --adopt INTERACTION, --resubmit or --give-up")]
 
 
 def places(view: RunView) -> list[tuple[str, str]]:

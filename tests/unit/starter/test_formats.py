@@ -137,3 +137,10 @@ def test_a_server_that_is_away_hides_what_was_last_seen() -> None:
 def test_a_cancel_says_whether_the_api_stopped(outcome: CancelOutcome, text: str) -> None:
     """A run that is cancelled here may go on there; the difference is money."""
     assert text in formats.cancel_line(outcome)
+
+
+def test_a_run_that_waits_for_a_person_says_what_to_type() -> None:
+    """Whoever looks at a held run is shown the command that decides it."""
+    held = view(Phase.SUBMISSION_UNKNOWN)
+    decide = dict(formats.summary(held))["decide"]
+    assert decide == f"longhaul resolve {held.run_id} --adopt INTERACTION, --resubmit or --give-up"
