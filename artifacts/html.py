@@ -309,7 +309,8 @@ def _file(block: FileBlock) -> str:
     name = escape(clean_text(block.name))
     media_type = escape(clean_text(block.media_type))
     # Beside the page, so the name is the address; quoted whole, it cannot be any other.
-    return f'<p class="file"><a href="{quote(block.name, safe="")}">{name}</a> <span>{media_type}</span></p>'
+    address = quote(block.name, safe="", errors="replace")
+    return f'<p class="file"><a href="{address}">{name}</a> <span>{media_type}</span></p>'
 
 
 def _source(source: Source) -> str:

@@ -85,7 +85,7 @@ def _is_closed(text: str) -> bool:
 
 def _file(block: ImageBlock | FileBlock) -> str:
     # Beside the report, so the name is the address; quoted whole, it cannot be any other.
-    address = quote(block.name, safe="")
+    address = quote(block.name, safe="", errors="replace")
     is_image = isinstance(block, ImageBlock) and essence_of(block.media_type) in INLINE_IMAGE_TYPES
     return f"{'!' if is_image else ''}[{_escape(clean_text(block.name))}]({address})"
 
