@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
@@ -47,7 +47,7 @@ def build_app(emulator: Emulator) -> ASGIApp:
             Route("/.well-known/jwks.json", jwks),
             *(Mount(prefix, routes=resources) for prefix in PREFIXES),
         ],
-        exception_handlers={ApiError: _api_error, HTTPException: _no_route},
+        exception_handlers={ApiError: _api_error, HTTPException: _no_route, ClientDisconnect: _nobody},
         lifespan=lifespan,
     )
     return Droppable(app)
@@ -61,3 +61,8 @@ async def _api_error(_: Request, error: Exception) -> Response:
 async def _no_route(_: Request, __: Exception) -> Response:
     # Wrong paths and wrong verbs look the same from outside, as they do at Google's front end.
     return error_reply(method_not_found())
+
+
+async def _nobody(_: Request, __: Exception) -> Response:
+    # A client that dies in the middle of its request is what this server is for, and no error of its own.
+    return Response(status_code=499)

@@ -27,7 +27,7 @@ GIVE_UP_S: Final = 24 * 3600.0
 SHORTEST_PAUSE_S: Final = 0.02
 """Wall seconds: at a high time scale the pauses would otherwise vanish and the retries be one long burst."""
 
-HELD_BACK_S: Final = 600.0
+HELD_BACK_S: Final = 3_600.0
 STALE_BY_S: Final = 600
 DUPLICATES: Final = 3
 

@@ -142,7 +142,7 @@ _TABLE: Final[tuple[Fault, ...]] = (
         Moment.WEBHOOK,
         webhook_lost="Never delivered.",
         webhook_duplicate="Delivered three times with the same webhook-id.",
-        webhook_reordered="Held back until the next delivery went out, or for ten emulated minutes.",
+        webhook_reordered="Held back until the next delivery went out, or for an emulated hour.",
         webhook_forged="Delivered once with a wrong signature, and never rightly.",
         webhook_stale="Signed with a time stamp ten minutes old.",
     ),

@@ -67,6 +67,27 @@ def test_a_refusal_has_the_apis_form(create: Create, name: str, expected: tuple[
     assert error_of(create(f"q [[emulator submission=form-{name} fault={name}]]")) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("refused-drop", (httpx.RemoteProtocolError, 0)),
+        ("accepted-then-dropped", (httpx.RemoteProtocolError, 1)),
+        ("cut-body", (httpx.RemoteProtocolError, 1)),
+        ("html", ("text/html; charset=UTF-8", 1)),
+        ("empty-body", ("nothing", 1)),
+        ("502-html", (502, 0)),
+        ("408", (408, 0)),
+    ],
+)
+def test_a_broken_answer_is_broken_in_its_own_way(
+    server: EmulatorServer, create: Create, name: str, expected: tuple[object, int]
+) -> None:
+    """What the client sees does not tell whether an interaction exists."""
+    submission = f"broken-{name}"
+    seen = outcome(lambda: create(f"q [[emulator submission={submission} fault={name}]]"))
+    assert (seen, server.submission(submission)["interactions"]) == expected
+
+
 def test_an_array_may_hold_the_error(create: Create) -> None:
     """Some errors come wrapped in an array."""
     (error,) = create("q [[emulator submission=array fault=array-error]]").json()
