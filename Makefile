@@ -28,6 +28,10 @@ dev: setup ## Start Temporal with its UI, the API emulator and a worker; Ctrl-C 
 test: setup ## Run all tests, with line and branch coverage
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## Crashes, outages and faults for 20 minutes; count what was paid twice or lost (SEED=1 repeats)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: check
 check: setup ## Lint, formatting and types
 	@$(BIN)/ruff check .

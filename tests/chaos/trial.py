@@ -25,6 +25,9 @@ from tests.emulator_server import EmulatorServer
 _MAX_RUNS: Final = 1_000
 """More than any trial starts."""
 
+_RECOVERY: Final = "recover_submission"
+"""The activity that reads the journal after a crash."""
+
 _LOOK_EVERY_S: Final = 0.5
 """Temporal's list is a second behind anyway."""
 
@@ -65,8 +68,13 @@ class Trial:
         self.names.append(name)
         await _persist(lambda: start_run(self.client, request, run_id=name))
 
-    async def wait(self, *, within_s: float) -> None:
+    async def wait(self, *, within_s: float, is_doubt_enough: bool = False) -> None:
         """Wait until every run has ended or is held.
+
+        Args:
+            within_s: How long at the most.
+            is_doubt_enough: Whether not to wait for what takes two minutes: a run that is still finding out
+                what became of its submission then counts as held.
 
         Raises:
             TimeoutError: Some have not; they are named.
@@ -75,6 +83,10 @@ class Trial:
         while True:
             phases = await self._phases()
             self.held.update(name for name, phase in phases.items() if phase is Phase.SUBMISSION_UNKNOWN)
+            if is_doubt_enough:
+                requested = [name for name, phase in phases.items() if phase is Phase.REQUESTED]
+                in_doubt = {name for name in requested if await self._is_finding_out(name)}
+                phases |= dict.fromkeys(in_doubt, Phase.SUBMISSION_UNKNOWN)
             under_way = {
                 name: phases.get(name)
                 for name in self.names
@@ -145,7 +157,7 @@ class Trial:
             view = await look_at_run(self.client, name)
             known[name] = known_to(view)
             answered += view.phase is Phase.COMPLETED
-            if view.phase is Phase.SUBMISSION_UNKNOWN:
+            if view.phase is Phase.SUBMISSION_UNKNOWN or await self._is_finding_out(name):
                 waiting.append(name)
             self.journeys.update(await self._recoveries(name))
         return close(paid, known=known, answered=answered, waiting=waiting)
@@ -160,11 +172,16 @@ class Trial:
                 scheduled[event.event_id] = attributes.activity_type.name
             elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 completed = event.activity_task_completed_event_attributes
-                if scheduled[completed.scheduled_event_id] == "recover_submission":
+                if scheduled[completed.scheduled_event_id] == _RECOVERY:
                     payloads = list(completed.result.payloads)
                     (found,) = await self.client.data_converter.decode(payloads, [Recovered])
                     journeys.append(_journey(found))
         return journeys
+
+    async def _is_finding_out(self, name: str) -> bool:
+        description = await self.client.get_workflow_handle(name).describe()
+        pending = description.raw_description.pending_activities
+        return any(each.activity_type.name == _RECOVERY for each in pending)
 
     async def _phases(self) -> dict[str, Phase]:
         try:
