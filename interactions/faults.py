@@ -44,12 +44,46 @@ _NOT_SENDABLE: Final = (
     httpx.RequestNotRead,
 )
 
-# The service has certainly looked at the request and refused it; sending it again changes nothing.
-_REJECTED: Final = frozenset({400, 401, 402, 403, 404, 409, 416, 422, 501})
-_TOO_MANY_REQUESTS: Final = 429
-_UNAVAILABLE: Final = 503
-# Other statuses after which the same request may succeed. Redirects and other 4xx will not change.
-_PASSING: Final = frozenset({408, 425, 429, 499})
+
+class Outcome(NamedTuple):
+    """What an error status says about the request."""
+
+    may_have_run: bool
+    is_transient: bool
+
+
+_REFUSED: Final = Outcome(may_have_run=False, is_transient=True)
+"""Certainly not run, and worth sending again."""
+_REJECTED: Final = Outcome(may_have_run=False, is_transient=False)
+"""Looked at and turned down; sending it again changes nothing."""
+_UNKNOWN: Final = Outcome(may_have_run=True, is_transient=True)
+"""From the service or from something in front of it, before or after it began."""
+
+OUTCOMES: Final[dict[int, Outcome]] = {
+    400: _REJECTED,
+    401: _REJECTED,
+    402: _REJECTED,
+    403: _REJECTED,
+    404: _REJECTED,
+    408: _UNKNOWN,
+    409: _REJECTED,
+    416: _REJECTED,
+    422: _REJECTED,
+    425: _UNKNOWN,
+    429: _REFUSED,
+    499: _UNKNOWN,
+    500: _UNKNOWN,
+    501: _REJECTED,
+    502: _UNKNOWN,
+    503: _UNKNOWN,
+    504: _UNKNOWN,
+}
+"""What each status means. It decides whether a submission may be sent again, so each row has a test."""
+
+OUTCOMES_WITH_API_BODY: Final[dict[int, Outcome]] = {503: _REFUSED}
+"""Where the API's own error body makes a difference: only the service itself writes it, and a service that is
+overloaded has not begun; a gateway's 503 may come after the service has accepted."""
+
 _FIRST_SERVER_ERROR: Final = 500
 
 # Long enough for what a person needs to see, short enough for Temporal's failure and every log line.
@@ -140,15 +174,12 @@ def from_status(
 ) -> ApiStatusError:
     """Return our error for an answer other than 2xx. ``body`` may be empty, cut or anything at all."""
     problem = read_problem(body, redactor)
-    if status_code == _UNAVAILABLE:
-        # From the service itself this is a refusal; from a gateway in front of it, it may come after the
-        # service has accepted. Only the service writes the API's error body.
-        may_have_run = problem is None
-    else:
-        may_have_run = status_code not in _REJECTED and status_code != _TOO_MANY_REQUESTS
-    is_transient = status_code not in _REJECTED and (
-        status_code in _PASSING or status_code >= _FIRST_SERVER_ERROR
-    )
+    outcome = OUTCOMES.get(status_code)
+    if outcome is None:
+        # Nobody knows what a status without a row means; redirects and other 4xx at least do not change.
+        outcome = Outcome(may_have_run=True, is_transient=status_code >= _FIRST_SERVER_ERROR)
+    if problem is not None:
+        outcome = OUTCOMES_WITH_API_BODY.get(status_code, outcome)
     parts = [f"HTTP {status_code}"]
     if problem is not None:
         parts += [part for part in (problem.code, problem.message) if part]
@@ -156,8 +187,8 @@ def from_status(
         parts.append("without an API error body" if body else "with an empty body")
     return ApiStatusError(
         tidy(": ".join(parts)),
-        may_have_run=may_have_run,
-        is_transient=is_transient,
+        may_have_run=outcome.may_have_run,
+        is_transient=outcome.is_transient,
         status_code=status_code,
         code=None if problem is None else problem.code,
         retry_after_s=retry_after_s(headers),

@@ -97,6 +97,7 @@ async def test_a_429_is_a_refusal(body: bytes) -> None:
         (405, False),
         (413, False),
         (408, True),
+        (425, True),
         (499, True),
         (500, True),
         (502, True),
