@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _MAX_DOUBLINGS: Final = 6
 
+_TRUSTED_HINTS: Final = 10
+"""Refusals whose ``Retry-After`` is followed to the second; an outage with more has no use for seconds."""
+
 
 class Pacing(BaseModel):
     """How often a running interaction is looked at.
@@ -59,7 +62,11 @@ def resubmit_after_s(*, refusals: int, retry_after_s: float | None, jitter: floa
         jitter: A random number in [0, 1), so that many runs refused together do not return together.
     """
     # 2, 4, 8 … s, at most 5 minutes: a quota's short window is a minute, an outage is minutes.
-    backoff_s = min(2.0**refusals, 300.0)
+    # (2.0**1024 is no float, and an error here would stall the workflow.)
+    backoff_s = min(2.0 ** min(refusals, 9), 300.0)
     if retry_after_s is not None:
-        return min(retry_after_s, 24 * 3600.0) + jitter
+        # Each refusal is eleven events of history, and 51,200 end a workflow: a hint of seconds is not
+        # followed for ever.
+        least_s = backoff_s if refusals > _TRUSTED_HINTS else 0.0
+        return max(min(retry_after_s, 24 * 3600.0), least_s) + jitter
     return backoff_s * (0.75 + 0.5 * jitter)

@@ -48,7 +48,7 @@ def test_a_pacing_that_contradicts_itself_is_refused() -> None:
         Pacing(poll_min_s=10, poll_max_s=5)
 
 
-@given(st.integers(min_value=1, max_value=1_000), st.floats(min_value=0, max_value=0.999))
+@given(st.integers(min_value=1, max_value=100_000), st.floats(min_value=0, max_value=0.999))
 def test_refused_submissions_return_within_bounds(refusals: int, jitter: float) -> None:
     """However often a submission was refused, it is sent again within minutes, and never at once."""
     assert 1 <= resubmit_after_s(refusals=refusals, retry_after_s=None, jitter=jitter) <= 375
@@ -58,3 +58,12 @@ def test_refused_submissions_return_within_bounds(refusals: int, jitter: float) 
 def test_a_refusal_is_waited_out_as_long_as_asked(asked_s: float) -> None:
     """Retry-After is honoured, with up to a second on top so that many runs do not return as one."""
     assert asked_s <= resubmit_after_s(refusals=1, retry_after_s=asked_s, jitter=0.5) <= asked_s + 1
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 60.0])
+def test_a_hint_of_seconds_is_not_followed_for_ever(asked_s: float) -> None:
+    """A run of a week that is always told "soon" must not outgrow its history: eleven events a refusal."""
+    waited_s = sum(
+        resubmit_after_s(refusals=refusals, retry_after_s=asked_s, jitter=0.0) for refusals in range(1, 2_100)
+    )
+    assert waited_s > 7 * 24 * 3600
