@@ -92,6 +92,8 @@ _NEXT: Final[dict[Phase, dict[Event, Phase]]] = {
         # A worker vanished, and its journal shows that it had not begun to send.
         Event.SUBMISSION_NOT_SENT: Phase.REQUESTED,
         Event.SUBMISSION_UNKNOWN: Phase.SUBMISSION_UNKNOWN,
+        # News of an earlier submission, whose outcome had been unknown.
+        Event.ADOPTED: Phase.RUNNING,
         Event.STOP_ASKED: Phase.CANCELLING,
     },
     Phase.SUBMISSION_UNKNOWN: {

@@ -16,7 +16,7 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from temporalio import workflow
 from temporalio.common import (
@@ -68,6 +68,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import Failure, failure_of
 
 
+_UNNAMED: Final = (
+    "the outcome of a submission was never learned: another interaction may have run, and been billed"
+)
+
+
 class _Stop(StrEnum):
     """Why a run is asked to stop before its turn has ended."""
 
@@ -89,15 +94,7 @@ class AgentRunWorkflow:
 
     @workflow.init
     def __init__(self, request: RawRequest = None) -> None:
-        if not isinstance(request, AgentRunRequest):
-            return  # `run` refuses it; failing here would stall the workflow task for ever.
-        info = workflow.info()
-        self._request = request
         self._phase = Phase.REQUESTED
-        self._question = first_line(request.input, max_chars=120)
-        self._artifacts_prefix = artifacts_prefix(workflow_id=info.workflow_id, run_id=info.run_id)
-        self._requested_at = info.start_time
-        self._deadline_at = info.start_time + timedelta(seconds=request.deadline_s)
         self._accepted_at: datetime | None = None
         self._ended_at: datetime | None = None
         self._interaction_id: str | None = None
@@ -109,15 +106,31 @@ class AgentRunWorkflow:
         self._submissions = 0
         self._refusals = 0
         self._resubmissions = 0
+        self._unsent = 0
         self._tokens: list[str] = []
+        self._unknown: list[str] = []
         self._announced: dict[str, str] = {}
         self._resolution: ResolveSubmission | None = None
-        self._may_be_running = False
         self._next_submission_at: datetime | None = None
         self._problem: str | None = None
         self._stop: _Stop | None = None
         self._wakes = 0
         self._is_woken = False
+        if not isinstance(request, AgentRunRequest):
+            # `run` refuses it; failing here, or in a signal that came along, would stall the workflow task
+            # for ever.
+            return
+        info = workflow.info()
+        self._request = request
+        self._question = first_line(request.input, max_chars=120)
+        self._artifacts_prefix = artifacts_prefix(
+            workflow_id=info.workflow_id,
+            # Kept by a reset of the workflow, whose replay from an earlier point then finds the journal of
+            # what it had sent, and sends nothing twice.
+            run_id=info.original_execution_run_id,
+        )
+        self._requested_at = info.start_time
+        self._deadline_at = info.start_time + timedelta(seconds=request.deadline_s)
 
     @workflow.run
     async def run(self, request: RawRequest = None) -> AgentRunResult:
@@ -143,7 +156,6 @@ class AgentRunWorkflow:
             self._stop = _Stop.CALLER
             await work
         del deadline
-        await workflow.wait_condition(workflow.all_handlers_finished)
         return self._close()
 
     @workflow.signal(name="notified")
@@ -176,6 +188,9 @@ class AgentRunWorkflow:
             raise ApplicationError(
                 f"the run has moved on and is {self._phase}", type=UpdateErrorType.NOT_POSSIBLE
             )
+        if self._resolution is not None:
+            # In the same workflow task; to take over its place would lose an id that may be paid for.
+            raise ApplicationError("somebody else has just decided", type=UpdateErrorType.NOT_POSSIBLE)
         self._resolution = resolution
         await workflow.wait_condition(lambda: self._phase is not Phase.SUBMISSION_UNKNOWN)
         return self.status()
@@ -209,7 +224,13 @@ class AgentRunWorkflow:
 
     @workflow.query(name="status")
     def status(self) -> AgentRunStatus:
-        """Say where the run stands."""
+        """Say where the run stands.
+
+        Raises:
+            ApplicationError: type ``InvalidRequest``: the input is no run.
+        """
+        if not hasattr(self, "_request"):
+            raise ApplicationError("not a run", type=WorkflowErrorType.INVALID_REQUEST)
         return AgentRunStatus(
             phase=self._phase,
             agent=self._request.agent,
@@ -232,7 +253,10 @@ class AgentRunWorkflow:
     async def _work(self) -> None:
         while not self._phase.is_end:
             match self._phase:
-                case Phase.REQUESTED if self._stop:
+                case Phase.REQUESTED if found := self._announced_id():
+                    # News of a submission that was given up for unknown: no need to pay for another.
+                    self._accept(found, Event.ADOPTED)
+                case Phase.REQUESTED if self._is_stopped():
                     self._enter(Event.STOP_ASKED)
                 case Phase.REQUESTED:
                     await self._submit()
@@ -248,6 +272,20 @@ class AgentRunWorkflow:
                     await self._settle()
                 case _:
                     raise AssertionError(f"nothing to do in phase {self._phase}")
+        # Here, where a cancel does not reach: a run that has ended must not lose its result to it.
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _is_stopped(self) -> bool:
+        """Return whether a stop has been asked for, if only in this very workflow task.
+
+        A worker that was away finds cancel, deadline and whatever it waited for in one task, and the order
+        in which they wake their coroutines must not decide whether something is still paid for.
+        """
+        if workflow.cancellation_reason() is not None:
+            self._stop = _Stop.CALLER
+        elif workflow.now() >= self._deadline_at:
+            self._stop = self._stop or _Stop.DEADLINE
+        return self._stop is not None
 
     async def _submit(self) -> None:
         self._next_submission_at = None
@@ -274,6 +312,7 @@ class AgentRunWorkflow:
             self._accept(submitted.interaction_id, Event.SUBMISSION_ACCEPTED)
 
     def _accept(self, interaction_id: str, event: Event) -> None:
+        self._next_submission_at = None
         self._problem = None
         self._interaction_id = interaction_id
         self._accepted_at = workflow.now()
@@ -284,19 +323,9 @@ class AgentRunWorkflow:
             case ActivityErrorType.SUBMISSION_REFUSED:
                 self._refusals += 1
                 self._problem = failure.message
-                delay_s = resubmit_after_s(
-                    refusals=self._refusals,
-                    retry_after_s=failure.retry_after_s,
-                    jitter=workflow.random().random(),
+                await self._wait_to_submit(
+                    Event.SUBMISSION_REFUSED, times=self._refusals, retry_after_s=failure.retry_after_s
                 )
-                self._next_submission_at = workflow.now() + timedelta(seconds=delay_s)
-                self._enter(Event.SUBMISSION_REFUSED)
-                with suppress(asyncio.TimeoutError):
-                    await workflow.wait_condition(
-                        lambda: self._stop is not None,
-                        timeout=delay_s,
-                        timeout_summary=f"refused; submit again in {delay_s:.0f} s",
-                    )
             case ActivityErrorType.SUBMISSION_REJECTED:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
             case ActivityErrorType.SUBMISSION_UNKNOWN:
@@ -304,6 +333,19 @@ class AgentRunWorkflow:
             case _:
                 # Nobody answered, or a bug did: the worker may have vanished at any point of it.
                 await self._recover(failure)
+
+    async def _wait_to_submit(self, event: Event, *, times: int, retry_after_s: float | None = None) -> None:
+        delay_s = resubmit_after_s(
+            refusals=times, retry_after_s=retry_after_s, jitter=workflow.random().random()
+        )
+        self._next_submission_at = workflow.now() + timedelta(seconds=delay_s)
+        self._enter(event)
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._stop is not None or self._announced_id() is not None,
+                timeout=delay_s,
+                timeout_summary=f"refused; submit again in {delay_s:.0f} s",
+            )
 
     async def _recover(self, failure: Failure) -> None:
         self._problem = f"finding out what became of the submission: {failure.message}"
@@ -324,40 +366,49 @@ class AgentRunWorkflow:
             return
         self._artifacts_uri = recovered.artifacts_uri or self._artifacts_uri
         if not recovered.was_sent:
+            self._unsent += 1
             self._problem = None
-            self._enter(Event.SUBMISSION_NOT_SENT)
+            if self._unsent == 1:
+                self._enter(Event.SUBMISSION_NOT_SENT)
+            else:
+                # A worker vanishes once; what ends every one that tries would fill the history in minutes.
+                self._problem = failure.message
+                await self._wait_to_submit(Event.SUBMISSION_NOT_SENT, times=self._unsent)
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
         else:
             self._hold(failure.message)
 
     def _hold(self, problem: str) -> None:
+        self._unknown.append(self._tokens[-1])
         self._problem = problem
         self._enter(Event.SUBMISSION_UNKNOWN)
 
     async def _resolve(self) -> None:
         """End the uncertainty about the last submission: by news, by policy, or by a person."""
-        token = self._tokens[-1]
         policy = self._request.on_unknown_submission
-        if token not in self._announced and policy is UnknownPolicy.FAIL:
+        is_news = self._announced_id() is not None
+        if not is_news and policy is UnknownPolicy.FAIL:
             self._give_up()
             return
         may_resubmit = self._resubmissions < limits.MAX_RESUBMISSIONS and not self._stop
-        if token not in self._announced and policy is UnknownPolicy.RESUBMIT and may_resubmit:
+        if not is_news and policy is UnknownPolicy.RESUBMIT and may_resubmit:
             self._resubmissions += 1
             self._enter(Event.RESUBMIT_CHOSEN)
             return
         # The deadline does not end this: ending would only drop the one place that waits for the news.
         await workflow.wait_condition(
-            lambda: token in self._announced or self._resolution is not None or self._stop is _Stop.CALLER
+            lambda: (
+                self._announced_id() is not None or self._resolution is not None or self._stop is _Stop.CALLER
+            )
         )
         resolution, self._resolution = self._resolution, None
-        if token in self._announced:
-            self._accept(self._announced[token], Event.ADOPTED)
+        if found := self._announced_id():
+            self._accept(found, Event.ADOPTED)
         elif resolution is None:
-            self._may_be_running = True
             self._enter(Event.STOP_ASKED)
         elif resolution.interaction_id is not None:
+            self._unknown.remove(self._tokens[-1])
             self._accept(resolution.interaction_id, Event.ADOPTED)
         elif resolution.resolution is Resolution.RESUBMIT:
             self._enter(Event.RESUBMIT_CHOSEN)
@@ -372,6 +423,16 @@ class AgentRunWorkflow:
             ],
         )
         self._enter(Event.GIVEN_UP)
+
+    def _announced_id(self) -> str | None:
+        """Return what one of the submissions so far is said to have become; the latest that is."""
+        return next(
+            (self._announced[token] for token in reversed(self._tokens) if token in self._announced), None
+        )
+
+    def _may_be_running(self) -> bool:
+        """Return whether a submission may have become an interaction that nobody has named."""
+        return any(token not in self._announced for token in self._unknown)
 
     def _orphans(self) -> tuple[str, ...]:
         """Return the interactions that submissions turned out to have become, but for the run's own."""
@@ -409,7 +470,7 @@ class AgentRunWorkflow:
             self._enter(Event.TURN_ENDED)
 
     async def _cancel_interaction(self) -> None:
-        if self._interaction_id is None and self._may_be_running:
+        if self._interaction_id is None and self._may_be_running():
             self._cancel = CancelReport(
                 was_confirmed=False,
                 detail="the submission's outcome is unknown: an interaction may be running, and bill",
@@ -563,7 +624,7 @@ class AgentRunWorkflow:
             ),
             error=self._error,
             cancel=self._cancel,
-            notes=settled.notes if settled else (),
+            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._may_be_running() else ()),
         )
 
 

@@ -184,10 +184,10 @@ def api() -> FakeApi:
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, api: FakeApi, *, max_cached_workflows: int = 100
+    client: Client, api: FakeApi, *, max_cached_workflows: int = 100, task_queue: str | None = None
 ) -> AsyncIterator[str]:
-    """Serve a task queue of one's own with ``api``, and yield its name."""
-    task_queue = f"test-{uuid.uuid4()}"
+    """Serve ``task_queue``, or one of one's own, with ``api``, and yield its name."""
+    task_queue = task_queue or f"test-{uuid.uuid4()}"
     async with Worker(
         client,
         task_queue=task_queue,
