@@ -18,7 +18,7 @@ from runs.errors import ActivityErrorType, WorkflowErrorType
 from runs.messages import AGENT_RUN, RESULT_MEMO, AgentRunResult, Notification
 from runs.phase import Phase, UnknownPolicy
 from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
-from tests.workflow.test_submissions import ADOPT, GIVE_UP, RESUBMIT, crash, held, unknown
+from tests.workflow.test_submissions import ADOPT, RESUBMIT, crash, held, unknown
 from workflows.agent_run import AgentRunWorkflow
 
 
@@ -106,15 +106,16 @@ async def test_what_was_adopted_by_hand_leaves_nothing_open(client: Client, api:
 async def test_of_two_decisions_at_once_one_is_told_that_it_came_late(client: Client, api: FakeApi) -> None:
     """Two people decide within one workflow task: the first is heeded, the second not told otherwise."""
     api.submissions = [unknown()]
-    task_queue = f"test-{uuid.uuid4()}"
-    async with running_worker(client, api, task_queue=task_queue):
+    api.looks_until_end = 1_000_000
+    async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue)
         await held(handle)
         first, second = await asyncio.gather(
-            handle.execute_update(AgentRunWorkflow.resolve_submission, GIVE_UP),
-            handle.execute_update(AgentRunWorkflow.resolve_submission, GIVE_UP),
+            handle.execute_update(AgentRunWorkflow.resolve_submission, RESUBMIT),
+            handle.execute_update(AgentRunWorkflow.resolve_submission, RESUBMIT),
             return_exceptions=True,
         )
+        await handle.terminate()
     assert sorted(isinstance(each, WorkflowUpdateFailedError) for each in (first, second)) == [False, True]
 
 
