@@ -87,11 +87,11 @@ class FaultBoard:
             moment: What is happening.
             submission: Whose counts to use.
             directive: What the interaction's input asked for; goes before the server's faults.
-            unless: Faults that do not apply now and are not counted.
+            unless: Faults that are over by now, unless they were asked for a number of ``times``.
         """
-        for candidate in self._candidates(submission, directive):
-            fault, asked, key = candidate
-            if fault.moment is moment and fault.name not in unless and self._take(fault, asked, key):
+        for fault, asked, key in self._candidates(submission, directive):
+            is_over = asked.times is None and fault.name in unless
+            if fault.moment is moment and not is_over and self._take(fault, asked, key):
                 return ActiveFault(fault, asked)
         return None
 

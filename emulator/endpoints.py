@@ -127,12 +127,7 @@ class InteractionEndpoints:
 
     def _look_fault(self, record: Record) -> ActiveFault | None:
         is_young = self._emulator.clock.now_s() < record.created_s + EARLY_S
-        # An explicit number of looks goes before the first minute.
-        unless = (
-            frozenset()
-            if is_young or record.directive.times
-            else frozenset({"get-403-early", "get-404-early"})
-        )
+        unless = frozenset() if is_young else frozenset({"get-403-early", "get-404-early"})
         return self._emulator.board.fire(
             Moment.LOOK, submission=record.submission, directive=record.directive, unless=unless
         )

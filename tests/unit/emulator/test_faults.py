@@ -5,6 +5,7 @@ import httpx2 as httpx
 import pytest
 
 from emulator.faults import FAULTS, Moment
+from emulator.service import Emulator
 from tests.emulator_server import EmulatorServer
 from tests.unit.emulator.conftest import Create, HeldClock
 from tests.unit.emulator.helpers import error_of, start
@@ -157,11 +158,16 @@ def test_a_look_fault_ends(client: httpx.Client, create: Create, name: str, expe
     assert [outcome(look) for _ in range(3)] == [expected, expected, True]
 
 
-async def test_an_early_refusal_lasts_a_minute(api: httpx.AsyncClient, clock: HeldClock) -> None:
-    """Without ``times`` the refusal ends by itself."""
+async def test_an_early_refusal_lasts_a_minute(
+    api: httpx.AsyncClient, emulator: Emulator, clock: HeldClock
+) -> None:
+    """Without ``times`` the refusal ends by itself; with it, it comes however late the look is."""
     interaction_id = await start(api, "q [[emulator fault=get-404-early]]")
     assert error_of(await api.get(f"/interactions/{interaction_id}")) == (404, "not_found")
     clock.pass_time(61)
+    assert (await api.get(f"/interactions/{interaction_id}")).status_code == 200
+    emulator.board.switch_on({"fault": "get-403-early", "times": 1})
+    assert error_of(await api.get(f"/interactions/{interaction_id}")) == (403, "permission_denied")
     assert (await api.get(f"/interactions/{interaction_id}")).status_code == 200
 
 
