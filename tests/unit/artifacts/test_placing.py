@@ -61,7 +61,7 @@ def test_marks_go_to_the_end_of_what_they_follow(parser: MarkdownIt, wanted: str
     assert _placed(wanted, parser) == placed
 
 
-@pytest.mark.parametrize("wanted", ["```\nx¦\n```", "[a]: http://b¦", "---¦", "text\\¦", "¦"])
+@pytest.mark.parametrize("wanted", ["```\nx¦\n```", "# # #¦", "[a]: http://b¦", "---¦", "text\\¦", "¦"])
 def test_where_there_is_no_safe_place_there_is_no_mark(wanted: str) -> None:
     """A source of something that cannot be marked is only listed."""
     assert "«" not in _placed(wanted, OTHERS_PARSER)
