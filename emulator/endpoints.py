@@ -42,6 +42,10 @@ EARLY_S: Final = 60.0
 DELAY_S: Final = 5.0
 """Wall seconds by which an answer comes late when the directive does not say."""
 
+_OVERLOADED_GATEWAY: Final = GatewayError(
+    503, code="UNAVAILABLE", message="The service is currently unavailable."
+)
+
 
 class InteractionEndpoints:
     """Handlers over one emulator."""
@@ -188,7 +192,6 @@ def _flag(request: Request, name: str) -> bool:
 def _refusal(active: ActiveFault, stopping: asyncio.Event) -> Response:
     """The answer of a create fault that creates nothing."""
     name = active.fault.name
-    gateway = GatewayError(503, code="UNAVAILABLE", message="The service is currently unavailable.")
     match name:
         case "429":
             raise too_many(active.directive.retry_after_s)
@@ -201,9 +204,9 @@ def _refusal(active: ActiveFault, stopping: asyncio.Event) -> Response:
         case "hang-before":
             return HangReply(stopping)
         case "rpc-error":
-            raise gateway
+            raise _OVERLOADED_GATEWAY
         case "array-error":
-            return json_reply([gateway.body()], status=503)
+            return json_reply([_OVERLOADED_GATEWAY.body()], status=503)
         case _ if name in REJECTIONS:
             code, message = REJECTIONS[name]
             raise ApiError(int(name), code=code, message=message)
@@ -230,5 +233,8 @@ def _lost_reply(active: ActiveFault, reply: bytes, stopping: asyncio.Event) -> R
             return Response(b"")
         case "cut-body":
             return DropReply(reply[: len(reply) // 2])
+        case "503-after":
+            # The service has accepted, so this is the word of the gateway in front of it, in its form.
+            raise _OVERLOADED_GATEWAY
         case name:
             raise unavailable(name.partition("-")[0])

@@ -73,10 +73,12 @@ _TABLE: Final[tuple[Fault, ...]] = (
     _create("429", "429 rate_limit_exceeded, with Retry-After when retry_after_s is given."),
     _create("408", "408 cancelled by a time limit; nothing was created."),
     *(
-        _create(f"{status}-{when}", f"{status} {code} {when} the interaction was created.", accepted=accepted)
+        _create(f"{status}-before", f"{status} {code} before the interaction was created.")
         for status, (code, _) in UNAVAILABLE.items()
-        for when, accepted in (("before", False), ("after", True))
     ),
+    _create("500-after", "500 api_error after the interaction was created.", accepted=True),
+    _create("503-after", "Created, then 503 from the gateway, in the older form.", accepted=True),
+    _create("504-after", "504 deadline_exceeded after the interaction was created.", accepted=True),
     _create("502-html", "502 with a gateway's HTML page; nothing was created."),
     _create("refused-drop", "The connection is dropped without a byte; nothing was created."),
     _create(

@@ -80,9 +80,9 @@ OUTCOMES: Final[dict[int, Outcome]] = {
 }
 """What each status means. It decides whether a submission may be sent again, so each row has a test."""
 
-OUTCOMES_WITH_API_BODY: Final[dict[int, Outcome]] = {503: _REFUSED}
-"""Where the API's own error body makes a difference: only the service itself writes it, and a service that is
-overloaded has not begun; a gateway's 503 may come after the service has accepted."""
+OUTCOMES_BY_SERVICE: Final[dict[int, Outcome]] = {503: _REFUSED}
+"""Where it matters that the service itself speaks. One that says it is overloaded has not begun; a gateway's
+503, in the older form, in HTML or empty, may come after the service has accepted."""
 
 _FIRST_SERVER_ERROR: Final = 500
 
@@ -136,11 +136,20 @@ def from_library(error: Exception, redactor: Redactor) -> InteractionsError:
 
 
 class ApiProblemBody(NamedTuple):
-    """What an error body says."""
+    """What an error body says.
+
+    Attributes:
+        code: The API's word, if there is one.
+        message: For people.
+        status_code: The HTTP status of the older form.
+        is_by_service: Whether it has the form that only the service itself writes; a gateway in front of it
+            keeps to the older one (https://ai.google.dev/gemini-api/docs/api-errors, read 2026-11-22).
+    """
 
     code: str | None
     message: str
     status_code: int | None
+    is_by_service: bool
 
 
 def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
@@ -153,7 +162,8 @@ def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
         document: Any = from_json(body)
     except ValueError:
         return None
-    if isinstance(document, list) and len(document) == 1:
+    is_wrapped = isinstance(document, list) and len(document) == 1
+    if is_wrapped:
         document = document[0]
     problem = document.get("error") if isinstance(document, dict) else None
     if not isinstance(problem, dict):
@@ -166,6 +176,7 @@ def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
         code=None if word is None else tidy(redactor.text(word), _MAX_CODE_CHARS),
         message=tidy(redactor.text(message)),
         status_code=code if isinstance(code, int) else None,
+        is_by_service=isinstance(code, str) and status is None and not is_wrapped,
     )
 
 
@@ -178,8 +189,8 @@ def from_status(
     if outcome is None:
         # Nobody knows what a status without a row means; redirects and other 4xx at least do not change.
         outcome = Outcome(may_have_run=True, is_transient=status_code >= _FIRST_SERVER_ERROR)
-    if problem is not None:
-        outcome = OUTCOMES_WITH_API_BODY.get(status_code, outcome)
+    if problem is not None and problem.is_by_service:
+        outcome = OUTCOMES_BY_SERVICE.get(status_code, outcome)
     parts = [f"HTTP {status_code}"]
     if problem is not None:
         parts += [part for part in (problem.code, problem.message) if part]

@@ -51,12 +51,20 @@ async def test_a_rejection_is_final_and_has_not_run(status_code: int, body: byte
     assert (error.status_code, error.may_have_run, error.is_transient) == (status_code, False, False)
 
 
-@pytest.mark.parametrize("body", [NEW_FORM, RPC_FORM, [NEW_FORM], [RPC_FORM]])
-async def test_a_503_of_the_api_is_a_refusal(body: object) -> None:
-    """In each of the API's forms, a 503 has not run and may be sent again."""
-    async with client_over(answering(503, json=body)) as client:
+async def test_a_503_of_the_service_itself_is_a_refusal() -> None:
+    """A service that says it is overloaded has not begun, so the request may be sent again."""
+    async with client_over(answering(503, json=NEW_FORM)) as client:
         error = await failure(client.create(CREATE))
     assert (error.may_have_run, error.is_transient, error.code) == (False, True, "service_unavailable")
+    assert "Try later." in error.message
+
+
+@pytest.mark.parametrize("body", [RPC_FORM, [NEW_FORM], [RPC_FORM]])
+async def test_a_503_of_a_gateway_may_have_run(body: object) -> None:
+    """The older form is a gateway's, which may give up on a service that has accepted; it is still read."""
+    async with client_over(answering(503, json=body)) as client:
+        error = await failure(client.create(CREATE))
+    assert (error.may_have_run, error.is_transient, error.code) == (True, True, "service_unavailable")
     assert "Try later." in error.message
 
 
