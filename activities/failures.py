@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.timeouts import SETTLE_AGAIN_AT_MOST
 from artifacts.errors import ArtifactsError, StoreUnavailable
 from interactions.errors import InteractionsError
 from runs.errors import ActivityErrorType, RunErrorCode
@@ -81,7 +82,9 @@ def not_settled(reason: str, *, code: RunErrorCode, retry_after_s: float | None 
         reason[:MAX_ERROR_CHARS],
         code.value,
         type=ActivityErrorType.NOT_SETTLED,
-        next_retry_delay=None if retry_after_s is None else timedelta(seconds=retry_after_s),
+        next_retry_delay=None
+        if retry_after_s is None
+        else min(timedelta(seconds=retry_after_s), SETTLE_AGAIN_AT_MOST),
     )
 
 

@@ -8,8 +8,8 @@ from temporalio import activity
 
 
 @asynccontextmanager
-async def heartbeating() -> AsyncIterator[None]:
-    """Heartbeat until the block ends, three times per heartbeat time-out.
+async def heartbeating(*details: object) -> AsyncIterator[None]:
+    """Heartbeat ``details`` until the block ends, three times per heartbeat time-out.
 
     Without a heartbeat time-out there is nobody to notice a missing beat, and none is sent.
     """
@@ -20,7 +20,7 @@ async def heartbeating() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
+            activity.heartbeat(*details)
             # A third: two beats may be lost before the server gives the worker up.
             await asyncio.sleep(timeout.total_seconds() / 3)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from temporalio import activity
@@ -40,9 +40,6 @@ from runs.pacing import Pacing, next_look_s
 from runs.pricing import PriceTable
 
 log = structlog.get_logger()
-
-_SETTLE_LOST_AFTER: Final = 5
-"""Attempts of settling after which a 404 is believed: half a minute, since the look just before saw it."""
 
 
 class InteractionActivities:
@@ -88,7 +85,10 @@ class InteractionActivities:
         Raises:
             ApplicationError: type ``SubmissionPending``, to be asked again after the delay it carries.
         """
-        return await recover(lost, store=self._store, now=activity.info().current_attempt_scheduled_time)
+        info = activity.info()
+        return await recover(
+            lost, store=self._store, now=info.current_attempt_scheduled_time, kept=info.heartbeat_details
+        )
 
     @activity.defn(name="check_interaction")
     async def check_interaction(self, checked: CheckInteraction) -> Sighting:
@@ -96,14 +96,14 @@ class InteractionActivities:
 
         Raises:
             ApplicationError: type ``InteractionLost``: the API does not know it. Any other failure to look
-                is retried.
+                is retried if it may pass.
         """
         try:
             interaction = await self._client.get(checked.interaction_id)
         except InteractionsError as error:
-            if error.is_transient:
-                raise ApplicationError(error.message) from error
-            raise failures.lost(checked.interaction_id) from error
+            if error.status_code == HTTPStatus.NOT_FOUND:
+                raise failures.lost(checked.interaction_id) from error
+            raise ApplicationError(error.message, non_retryable=not error.is_transient) from error
         return sighting_of(interaction, looks=1)
 
     @activity.defn(name="watch_interaction")
@@ -154,18 +154,24 @@ class InteractionActivities:
         Raises:
             ApplicationError: type ``NotSettled``, to be tried again, or ``InteractionLost``.
         """
-        async with heartbeating():
+        before = _last_sighting()
+        now = activity.info().current_attempt_scheduled_time
+        async with heartbeating(before):
             try:
                 interaction = await self._client.get(settling.interaction_id)
             except InteractionsError as error:
-                if (
-                    error.status_code == HTTPStatus.NOT_FOUND
-                    and activity.info().attempt >= _SETTLE_LOST_AFTER
-                ):
+                # A 404 is believed as slowly as while watching. Attempts say nothing: a full store uses them
+                # up as well.
+                seen = _after_failed_look(before, error, now=now)
+                activity.heartbeat(seen)
+                if seen.missing_since is not None and now - seen.missing_since >= MISSING_GRACE:
                     raise failures.lost(settling.interaction_id) from error
                 raise failures.not_settled(
                     error.message, code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s
                 ) from error
+        found = before.model_copy(update={"missing_since": None})
+        activity.heartbeat(found)
+        async with heartbeating(found):
             try:
                 settled = await settle(
                     interaction,

@@ -2,16 +2,19 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import failures
 from activities.journal import Owner, SubmissionJournal
 from activities.submission import build_submission
-from activities.timeouts import CALL_TIMEOUT, SUBMIT_HEARTBEAT_TIMEOUT
+from activities.timeouts import CALL_TIMEOUT, NOTE_TIMEOUT, PREPARE_TIMEOUT, SUBMIT_HEARTBEAT_TIMEOUT
 from artifacts.errors import ArtifactsError
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
@@ -23,15 +26,27 @@ from runs.messages import Recovered, RecoverSubmission, SubmitInteraction, Submi
 log = structlog.get_logger()
 
 _ANSWER_WITHIN: Final = 2 * CALL_TIMEOUT
-"""How long after its worker was lost sight of a submission may still be answered and recorded: the call, as
-much again for a slow store. Before that, silence in the journal means nothing."""
+"""How long after its record was first seen a submission may still be answered and recorded: the call, as
+much again for a worker that stands still. Before that, silence in the journal means nothing. Not counted from
+when the worker was lost sight of: one cut off from Temporal may claim and send long after that."""
 
 _ASK_AGAIN_S: Final = 2.0
 """Between two looks at the journal: soon enough for a person who waits, cheap for any store."""
 
+_STORE_AGAIN_S: Final = 15.0
+"""After a look that failed, since a store that is away is seldom back within seconds."""
+
 
 _INTERACTION_ID: Final = re.compile(rf"[!-~]{{1,{MAX_INTERACTION_ID_CHARS}}}")
 """What a request can name, and what history, logs and search attributes can hold."""
+
+
+class Waiting(BaseModel):
+    """Kept in the heartbeat of a recovery: since when the submission is known to have been claimed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    since: datetime
 
 
 async def submit(
@@ -40,23 +55,28 @@ async def submit(
     """Send one submission, at most once whoever else tries, and return the interaction's id.
 
     Raises:
-        ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
+        ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``, or
+            ``SubmissionPending`` if it was somebody else's to send.
     """
     request = submission.request
     prefix = submission.artifacts_prefix
     journal = SubmissionJournal(store, prefix=prefix, number=submission.number)
     loop = asyncio.get_running_loop()
     try:
-        kept = await store.put(
-            f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
-        )
-        create = await build_submission(request, store)
-        began_s = loop.time()
-        is_ours = await journal.claim(Owner.SUBMITTER, token=submission.token)
+        async with asyncio.timeout(PREPARE_TIMEOUT.total_seconds()):
+            kept = await store.put(
+                f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
+            )
+            create = await build_submission(request, store)
+            began_s = loop.time()
+            is_ours = await journal.claim(Owner.SUBMITTER, token=submission.token)
+    except TimeoutError as error:
+        raise failures.not_sent("the artifact store is too slow to send what was asked for") from error
     except ArtifactsError as error:
         raise failures.store_failure_before_submission(error) from error
     if not is_ours:
-        raise failures.submission_unknown("somebody else has claimed this submission")
+        # A recovery, or an earlier life of this run: the journal may well say what became of it.
+        raise _pending("somebody else has claimed this submission", after_s=_ASK_AGAIN_S)
     if loop.time() - began_s > SUBMIT_HEARTBEAT_TIMEOUT.total_seconds():
         # A process that was frozen this long has been given up meanwhile, and somebody may have decided
         # to send again. Where it has not, this costs one more submission of a request never sent.
@@ -70,15 +90,18 @@ async def submit(
             "the API accepted the submission but named no interaction that could be asked for"
         )
     try:
-        await journal.note_accepted(created.id)
-    except ArtifactsError as error:
+        async with asyncio.timeout(NOTE_TIMEOUT.total_seconds()):
+            await journal.note_accepted(created.id)
+    except (ArtifactsError, TimeoutError) as error:
         # Temporal is about to have the id as well; only a crash in this very moment would miss the record.
         log.warning("journal.not_written", interaction_id=created.id, error=str(error))
     log.info("interaction.submitted", interaction_id=created.id, agent=request.agent)
     return Submitted(interaction_id=created.id, artifacts_uri=kept.uri.removesuffix("/request.json"))
 
 
-async def recover(lost: RecoverSubmission, *, store: ArtifactStore, now: datetime) -> Recovered:
+async def recover(
+    lost: RecoverSubmission, *, store: ArtifactStore, now: datetime, kept: Sequence[Any]
+) -> Recovered:
     """Find out from the journal what became of a submission whose worker was lost sight of.
 
     Once this has returned ``was_sent=False`` the submission is never sent.
@@ -86,7 +109,8 @@ async def recover(lost: RecoverSubmission, *, store: ArtifactStore, now: datetim
     Args:
         lost: Which submission.
         store: Where its journal is.
-        now: By the clock of ``lost.lost_at``.
+        now: By the clock of every attempt.
+        kept: What the attempt before left in its heartbeat.
 
     Raises:
         ApplicationError: type ``SubmissionPending``: the worker may yet write, or the store cannot be read.
@@ -97,9 +121,14 @@ async def recover(lost: RecoverSubmission, *, store: ArtifactStore, now: datetim
             return Recovered(was_sent=False)
         interaction_id = await journal.accepted()
     except ArtifactsError as error:
-        raise _pending(f"the journal cannot be read: {error}") from error
-    if interaction_id is None and now - lost.lost_at < _ANSWER_WITHIN:
-        raise _pending("being sent when its worker was lost sight of; no answer recorded yet")
+        activity.heartbeat(*kept)
+        raise _pending(f"the journal cannot be read: {error}", after_s=_STORE_AGAIN_S) from error
+    waiting = Waiting.model_validate(kept[0]) if kept else Waiting(since=now)
+    if interaction_id is None and now - waiting.since < _ANSWER_WITHIN:
+        activity.heartbeat(waiting)
+        raise _pending(
+            "being sent when its worker was lost sight of; no answer recorded yet", after_s=_ASK_AGAIN_S
+        )
     return Recovered(
         was_sent=True,
         interaction_id=interaction_id,
@@ -107,5 +136,5 @@ async def recover(lost: RecoverSubmission, *, store: ArtifactStore, now: datetim
     )
 
 
-def _pending(reason: str) -> ApplicationError:
-    return failures.expected_retry(reason, kind=ActivityErrorType.SUBMISSION_PENDING, after_s=_ASK_AGAIN_S)
+def _pending(reason: str, *, after_s: float) -> ApplicationError:
+    return failures.expected_retry(reason, kind=ActivityErrorType.SUBMISSION_PENDING, after_s=after_s)

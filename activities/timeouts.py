@@ -9,8 +9,15 @@ CALL_TIMEOUT: Final = timedelta(seconds=60)
 """One API call as a whole. A background create and a look answer within a second or two; a finished report
 with its images is a few megabytes. Waiting longer only delays saying that the outcome is unknown."""
 
-SUBMIT_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=60)
-"""``submit_interaction``: the call, and up to 70 MB of attachments to read first."""
+PREPARE_TIMEOUT: Final = timedelta(seconds=40)
+"""Before a submission is sent: up to 70 MB of attachments to read, the request and the journal to write.
+Past it nothing is sent, so that what is sent has time to be answered."""
+
+NOTE_TIMEOUT: Final = timedelta(seconds=10)
+"""To record the answer. A store that hangs must not keep the id of a paid interaction from Temporal."""
+
+SUBMIT_TIMEOUT: Final = PREPARE_TIMEOUT + CALL_TIMEOUT + NOTE_TIMEOUT + timedelta(seconds=10)
+"""``submit_interaction``: its three parts, each with a bound of its own, and a little for a busy worker."""
 
 SUBMIT_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
 """After this long without a beat a submitting worker counts as gone, and the journal is read. Beats come
@@ -19,12 +26,14 @@ every three seconds, so that a busy event loop is not taken for a dead one."""
 RECOVER_TIMEOUT: Final = timedelta(seconds=30)
 """One attempt of ``recover_submission``: a few small files."""
 
-RECOVER_BUDGET: Final = timedelta(minutes=30)
-"""All attempts of it: some minutes for a late answer, the rest for a store that is away. After that the
-outcome counts as unknown, which loses nothing either."""
-
 RECOVER_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+    initial_interval=timedelta(seconds=2),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+    # Two minutes for a late answer, half an hour for a store that is away; after that the outcome counts as
+    # unknown, which loses nothing either. In attempts and not in time, because a time runs on while there is
+    # no worker to ask, and would hold runs whose journal has the answer.
+    maximum_attempts=180,
 )
 
 CHECK_BUDGET: Final = timedelta(minutes=2)
@@ -51,13 +60,19 @@ then later, a GET answers 403 or 404 for a while (googleapis/js-genai#1389, pyth
 SETTLE_TIMEOUT: Final = timedelta(minutes=10)
 """One attempt of ``settle_interaction``: one call, rendering, and writing up to 100 MB to a slow store."""
 
-SETTLE_BUDGET: Final = timedelta(hours=1)
-"""All attempts of it. The report is paid for, so a store that is full or away is waited for; an hour is
-enough for a person to make room, and a run must end some time. The API keeps the interaction meanwhile."""
-
 SETTLE_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
+    initial_interval=timedelta(seconds=2),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=60),
+    # An hour or more. The report is paid for, so a store that is full or away is waited for; an hour is
+    # enough for a person to make room, and a run must end some time. The API keeps the interaction
+    # meanwhile. In attempts and not in time: a worker that is away for a night must not cost the reports it
+    # was settling.
+    maximum_attempts=70,
 )
+
+SETTLE_AGAIN_AT_MOST: Final = timedelta(minutes=5)
+"""The longest ``Retry-After`` heeded between two of them: a day of it would be 70 days in all."""
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 """After this long without a beat a worker counts as gone, and settling starts again elsewhere."""

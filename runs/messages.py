@@ -174,8 +174,6 @@ class RecoverSubmission(_Message):
 
     artifacts_prefix: str
     number: int
-    lost_at: datetime
-    """When the worker was lost sight of, by the server's clock."""
 
 
 class Recovered(_Message):

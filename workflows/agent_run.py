@@ -353,11 +353,8 @@ class AgentRunWorkflow:
         try:
             recovered = await workflow.execute_activity_method(
                 InteractionActivities.recover_submission,
-                RecoverSubmission(
-                    artifacts_prefix=self._artifacts_prefix, number=self._submissions, lost_at=workflow.now()
-                ),
+                RecoverSubmission(artifacts_prefix=self._artifacts_prefix, number=self._submissions),
                 start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
-                schedule_to_close_timeout=timeouts.RECOVER_BUDGET,
                 retry_policy=timeouts.RECOVER_RETRY,
                 summary="read the submission journal",
             )
@@ -513,7 +510,6 @@ class AgentRunWorkflow:
                     requested_at=self._requested_at,
                 ),
                 start_to_close_timeout=timeouts.SETTLE_TIMEOUT,
-                schedule_to_close_timeout=timeouts.SETTLE_BUDGET,
                 heartbeat_timeout=timeouts.HEARTBEAT_TIMEOUT,
                 retry_policy=timeouts.SETTLE_RETRY,
                 summary="fetch the result and store its files",

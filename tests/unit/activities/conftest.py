@@ -7,14 +7,13 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities.interaction_activities import InteractionActivities
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
-from runs.messages import Sighting
 from runs.pacing import Pacing
 from runs.pricing import Price, PriceTable
 
@@ -63,7 +62,7 @@ class Setup:
         )
 
     def attempt(
-        self, number: int, *, elapsed: timedelta = timedelta(0), last: Sighting | None = None
+        self, number: int, *, elapsed: timedelta = timedelta(0), last: BaseModel | None = None
     ) -> None:
         """Be attempt ``number``, ``elapsed`` after acceptance, with ``last`` in the heartbeat details."""
         self.environment.info = dataclasses.replace(

@@ -10,13 +10,13 @@ from artifacts.errors import StoreUnavailable
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType
 from runs.messages import AgentRunRequest, Recovered, RecoverSubmission, SubmitInteraction
-from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
+from tests.unit.activities.conftest import Setup, interaction
 
 _SUBMISSION = SubmitInteraction(
     request=AgentRunRequest(agent="a", input="q"), artifacts_prefix="run/1", number=2, token="t-1"
 )
 
-_LOST = RecoverSubmission(artifacts_prefix="run/1", number=2, lost_at=ACCEPTED_AT)
+_LOST = RecoverSubmission(artifacts_prefix="run/1", number=2)
 
 
 def _journal(setup: Setup) -> SubmissionJournal:
@@ -24,7 +24,7 @@ def _journal(setup: Setup) -> SubmissionJournal:
 
 
 async def _recover(setup: Setup, *, after: timedelta = timedelta(0)) -> Recovered:
-    setup.attempt(1, elapsed=after)
+    setup.attempt(1, elapsed=after, last=setup.beats[-1] if setup.beats else None)
     return await setup.environment.run(setup.activities().recover_submission, _LOST)
 
 
@@ -58,12 +58,12 @@ async def test_a_submission_is_claimed_once(setup: Setup) -> None:
 
 
 async def test_a_claimed_submission_is_not_sent(setup: Setup) -> None:
-    """A worker that comes second sends nothing, whoever came first."""
+    """A worker that comes second sends nothing, whoever came first; the journal is then asked."""
     await _journal(setup).claim(Owner.SUBMITTER)
     setup.answers(interaction("in_progress"))
     with pytest.raises(ApplicationError) as caught:
         await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
-    assert caught.value.type == ActivityErrorType.SUBMISSION_UNKNOWN
+    assert caught.value.type == ActivityErrorType.SUBMISSION_PENDING
     assert setup.requests == []
 
 
@@ -93,8 +93,10 @@ async def test_a_recorded_id_is_adopted(setup: Setup) -> None:
 async def test_sending_alone_is_unknown_once_no_answer_can_come(setup: Setup) -> None:
     """A worker cut off from Temporal may still be waiting for the API, so silence is given time."""
     await _journal(setup).claim(Owner.SUBMITTER)
-    assert (await _pending(setup, after=timedelta(seconds=119))).next_retry_delay
-    assert await _recover(setup, after=timedelta(seconds=120)) == Recovered(
+    # The first recovery may itself come late; the worker may have claimed a moment before it.
+    assert (await _pending(setup, after=timedelta(hours=1))).next_retry_delay
+    assert (await _pending(setup, after=timedelta(hours=1, seconds=119))).next_retry_delay
+    assert await _recover(setup, after=timedelta(hours=1, seconds=120)) == Recovered(
         was_sent=True, artifacts_uri=f"{setup.store.base_uri}/run/1"
     )
 
@@ -125,6 +127,43 @@ async def test_an_id_that_cannot_be_recorded_is_still_returned(
         return await put(key, content, media_type)
 
     monkeypatch.setattr(setup.store, "put", full)
+    setup.answers(interaction("in_progress"))
+    submitted = await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
+    assert submitted.interaction_id == "v1_abc"
+
+
+def _let_hang(setup: Setup, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    put, put_if_absent = setup.store.put, setup.store.put_if_absent
+
+    async def hanging_put(key: str, content: bytes, media_type: str) -> object:
+        return await (asyncio.Event().wait() if part in key else put(key, content, media_type))
+
+    async def hanging_put_if_absent(key: str, content: bytes) -> object:
+        return await (asyncio.Event().wait() if part in key else put_if_absent(key, content))
+
+    monkeypatch.setattr(setup.store, "put", hanging_put)
+    monkeypatch.setattr(setup.store, "put_if_absent", hanging_put_if_absent)
+
+
+@pytest.mark.parametrize("part", ["request.json", "sending.json"])
+async def test_a_store_that_hangs_before_sending_costs_nothing(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """What was not sent in time is not sent at all, so that an answer never comes after the time-out."""
+    _let_hang(setup, monkeypatch, part)
+    monkeypatch.setattr("activities.submitting.PREPARE_TIMEOUT", timedelta(milliseconds=10))
+    with pytest.raises(ApplicationError) as caught:
+        await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
+    assert caught.value.type == ActivityErrorType.SUBMISSION_REFUSED
+    assert setup.requests == []
+
+
+async def test_a_store_that_hangs_after_sending_keeps_no_id(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id of a paid interaction reaches Temporal even when its second record cannot be written."""
+    _let_hang(setup, monkeypatch, "accepted.json")
+    monkeypatch.setattr("activities.submitting.NOTE_TIMEOUT", timedelta(milliseconds=10))
     setup.answers(interaction("in_progress"))
     submitted = await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
     assert submitted.interaction_id == "v1_abc"

@@ -6,10 +6,11 @@ import httpx2 as httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.timeouts import MISSING_GRACE, SETTLE_AGAIN_AT_MOST
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_EXCERPT_BYTES
-from runs.messages import Outcome, Settled, SettleInteraction
+from runs.messages import Outcome, Settled, SettleInteraction, Sighting
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
 
 _SETTLING = SettleInteraction(
@@ -242,12 +243,34 @@ async def test_a_failed_fetch_is_tried_again(setup: Setup, answer: httpx.Respons
 
 
 async def test_a_result_that_stays_away_is_lost(setup: Setup) -> None:
-    """A 404 that is still there after several tries is believed."""
+    """A 404 is believed after the same grace period as while watching, however many attempts there were."""
     setup.answers(httpx.Response(404))
-    setup.attempt(5)
+    setup.attempt(50)
+    with pytest.raises(ApplicationError) as caught:
+        await _settle(setup)
+    assert caught.value.type == ActivityErrorType.NOT_SETTLED
+    setup.attempt(51, elapsed=MISSING_GRACE, last=setup.beats[-1])
     with pytest.raises(ApplicationError) as caught:
         await _settle(setup)
     assert caught.value.type == ActivityErrorType.INTERACTION_LOST
+
+
+async def test_a_result_that_comes_back_was_not_lost(setup: Setup) -> None:
+    """Between two hiccups the API had it, and only the store was away."""
+    setup.store = ArtifactStore.open("file:///proc/nowhere")
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    setup.attempt(2, last=Sighting(missing_since=ACCEPTED_AT))
+    with pytest.raises(ApplicationError):
+        await _settle(setup)
+    assert setup.beats[-1].missing_since is None
+
+
+async def test_no_hint_keeps_a_result_waiting_for_long(setup: Setup) -> None:
+    """A Retry-After of a day would be a report that never comes."""
+    setup.answers(httpx.Response(429, headers={"retry-after": "86400"}))
+    with pytest.raises(ApplicationError) as caught:
+        await _settle(setup)
+    assert caught.value.next_retry_delay == SETTLE_AGAIN_AT_MOST
 
 
 async def test_a_store_that_takes_nothing_is_waited_for(setup: Setup) -> None:
