@@ -8,6 +8,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from pydantic import BaseModel, SecretStr
+from pydantic_core import to_jsonable_python
 from temporalio.testing import ActivityEnvironment
 
 from activities.interaction_activities import InteractionActivities
@@ -62,14 +63,19 @@ class Setup:
         )
 
     def attempt(
-        self, number: int, *, elapsed: timedelta = timedelta(0), last: BaseModel | None = None
+        self,
+        number: int,
+        *,
+        elapsed: timedelta = timedelta(0),
+        last: BaseModel | dict[str, Any] | None = None,
     ) -> None:
         """Be attempt ``number``, ``elapsed`` after acceptance, with ``last`` in the heartbeat details."""
         self.environment.info = dataclasses.replace(
             self.environment.info,
             attempt=number,
             current_attempt_scheduled_time=ACCEPTED_AT + elapsed,
-            heartbeat_details=[] if last is None else [last.model_dump(mode="json")],
+            # As the server hands them on: plain JSON.
+            heartbeat_details=[] if last is None else [to_jsonable_python(last)],
         )
 
 

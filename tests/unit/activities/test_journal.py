@@ -101,6 +101,17 @@ async def test_sending_alone_is_unknown_once_no_answer_can_come(setup: Setup) ->
     )
 
 
+async def test_a_store_that_was_away_for_a_moment_starts_no_new_wait(setup: Setup) -> None:
+    """What a recovery has seen stays seen while the store cannot be read."""
+    await _journal(setup).claim(Owner.SUBMITTER)
+    await _pending(setup)
+    store, setup.store = setup.store, ArtifactStore.open("file:///proc/nowhere")
+    await _pending(setup, after=timedelta(seconds=60))
+    setup.store = store
+    assert len(setup.beats) == 2  # each attempt hands on what it was handed
+    assert (await _recover(setup, after=timedelta(seconds=120))).was_sent
+
+
 async def test_an_answer_that_comes_late_is_still_adopted(setup: Setup) -> None:
     """The id written while recovery waits is found."""
     await _journal(setup).claim(Owner.SUBMITTER)
@@ -175,7 +186,7 @@ async def test_a_worker_that_stood_still_does_not_send(setup: Setup, monkeypatch
 
     async def slow(self: SubmissionJournal, owner: Owner, *, token: str = "") -> bool:
         clock = asyncio.get_running_loop().time
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock() + 60)
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock() + 20)
         return await claim(self, owner, token=token)
 
     monkeypatch.setattr(SubmissionJournal, "claim", slow)

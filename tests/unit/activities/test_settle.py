@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.timeouts import MISSING_GRACE, SETTLE_AGAIN_AT_MOST
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.limits import MAX_EXCERPT_BYTES
+from runs.limits import MAX_EXCERPT_BYTES, MAX_NOTES
 from runs.messages import Outcome, Settled, SettleInteraction, Sighting
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
 
@@ -210,6 +210,7 @@ async def test_the_result_stays_small_whatever_the_answers_parts(setup: Setup) -
     setup.answers(interaction(steps=[_output(_text("Tea."), *elsewhere, *broken, *small)], usage=_USAGE))
     settled = await _settle(setup)
     assert len(settled.model_dump_json()) < 300_000
+    assert len(settled.notes) <= MAX_NOTES + 6
     assert not any("\x1b" in note for note in settled.notes)
     assert {ref.media_type for ref in settled.artifacts if ref.name.startswith("image")} == {
         "application/octet-stream"

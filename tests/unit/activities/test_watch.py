@@ -6,7 +6,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import MISSING_GRACE
 from runs.errors import ActivityErrorType
-from runs.messages import Sighting, WatchInteraction
+from runs.messages import CheckInteraction, Sighting, WatchInteraction
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
 
 _WATCHED = WatchInteraction(interaction_id="v1_abc", accepted_at=ACCEPTED_AT)
@@ -124,6 +124,31 @@ async def test_a_404_is_only_believed_after_the_grace_period(setup: Setup) -> No
     gone = await _looks_again(setup)
     assert (gone.type, gone.non_retryable) == (ActivityErrorType.INTERACTION_LOST, True)
     assert "v1_abc" in gone.message
+
+
+async def test_a_failure_of_another_kind_is_no_absence(setup: Setup) -> None:
+    """A service that cannot answer has not said that it does not know."""
+    setup.attempt(5, elapsed=timedelta(hours=1), last=Sighting(missing_since=ACCEPTED_AT))
+    setup.answers(httpx.Response(503))
+    assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
+    assert setup.beats[-1].missing_since is None
+
+
+@pytest.mark.parametrize(
+    ("status_code", "kind", "is_final"),
+    [(404, ActivityErrorType.INTERACTION_LOST, True), (403, None, True), (500, None, False)],
+)
+async def test_an_interaction_to_adopt_is_only_unknown_if_the_api_says_so(
+    setup: Setup, status_code: int, kind: ActivityErrorType | None, is_final: bool
+) -> None:
+    """A key that may not read is not a slip of the keyboard, and is not tried again either."""
+    setup.answers(httpx.Response(status_code))
+    with pytest.raises(ApplicationError) as caught:
+        await setup.environment.run(
+            setup.activities().check_interaction, CheckInteraction(interaction_id="v1_abc")
+        )
+    assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
+    assert str(status_code) in caught.value.message or kind
 
 
 async def test_an_interaction_that_comes_back_starts_a_new_grace_period(setup: Setup) -> None:
