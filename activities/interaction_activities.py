@@ -1,5 +1,6 @@
 """The activities of a run. Each wraps one thing that can fail by itself, and says whether it may repeat."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -76,7 +77,14 @@ class InteractionActivities:
             ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
         """
         async with heartbeating():
-            return await submit(submission, client=self._client, store=self._store)
+            sending = asyncio.create_task(submit(submission, client=self._client, store=self._store))
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # The workflow never cancels this. A worker too busy to beat in time is given up by the
+                # server and told so here, in the middle of a request that may already be paid for: its
+                # answer must get into the journal, where the recovery waits for it.
+                return await sending
 
     @activity.defn(name="recover_submission")
     async def recover_submission(self, lost: RecoverSubmission) -> Recovered:
