@@ -105,6 +105,7 @@ class _Process:
         give_up_at = time.monotonic() + 60
         while not self._is_ready(self._log_file.read_bytes()[offset:]):
             if self._process.poll() is not None or time.monotonic() > give_up_at:
+                self.kill()
                 raise RuntimeError(f"did not start:\n{self._log_file.read_text()[-5_000:]}")
             time.sleep(0.05)
 
@@ -206,7 +207,7 @@ def plugin_python() -> Path:
     ready = cache / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(cache)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", _PLUGIN], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--quiet", _PLUGIN], check=True)
         ready.write_text(_PLUGIN)
     return python
 

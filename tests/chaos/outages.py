@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.contenders import Longhaul, longhaul_on, running
+from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import Mode, Proxy
 from tests.chaos.sections import TIME_SCALE, WITHIN_S, books, ground, make_home
 from tests.chaos.storm import fortunes
 from tests.chaos.table import Table
-from tests.dev_server import running_dev_server
+from tests.dev_server import DevServer, running_dev_server
 from tests.emulator_server import EmulatorServer
 
 _SERVER_UP_S: Final = (2.0, 6.0)
@@ -32,21 +33,7 @@ async def server_kills(home: Path, *, seed: int, questions: int = 100, count: in
     rng = random.Random(f"server {seed}")  # noqa: S311 - repeatable bad luck, not secrets
     began_s = time.monotonic()
     async with ground(home, label="server") as (longhaul, server):
-
-        async def kill() -> None:
-            for _ in range(count):
-                await asyncio.sleep(rng.uniform(*_SERVER_UP_S))
-                await asyncio.to_thread(server.kill)
-                await asyncio.sleep(rng.uniform(*_SERVER_DOWN_S))
-                await asyncio.to_thread(server.start)
-
-        killing = asyncio.create_task(kill())
-        number = 0
-        for number, directive in enumerate(fortunes(rng, questions)):
-            await longhaul.ask(f"server-{number}", directive=directive)
-            await asyncio.sleep(rng.uniform(0.0, 0.5))
-        await killing
-        ledger = await longhaul.finish(within_s=WITHIN_S)
+        ledger = await outlive(longhaul, server, rng=rng, questions=questions, count=count)
     return books(
         f"{questions} submissions, the Temporal server killed {count} times and restarted on its file",
         ledger,
@@ -55,11 +42,33 @@ async def server_kills(home: Path, *, seed: int, questions: int = 100, count: in
     )
 
 
-async def bad_network(home: Path, *, seed: int, questions: int = 100, lasts_s: float = 60.0) -> Table:
+async def outlive(
+    longhaul: Longhaul, server: DevServer, *, rng: random.Random, questions: int, count: int
+) -> Ledger:
+    """Hand in questions while the server is killed ``count`` times, and close the books."""
+
+    async def kill() -> None:
+        for _ in range(count):
+            await asyncio.sleep(rng.uniform(*_SERVER_UP_S))
+            await asyncio.to_thread(server.kill)
+            await asyncio.sleep(rng.uniform(*_SERVER_DOWN_S))
+            await asyncio.to_thread(server.start)
+
+    killing = asyncio.create_task(kill())
+    for number, directive in enumerate(fortunes(rng, questions)):
+        await longhaul.ask(f"server-{number}", directive=directive)
+        await asyncio.sleep(rng.uniform(0.0, 0.5))
+    await killing
+    return await longhaul.finish(within_s=WITHIN_S)
+
+
+async def bad_network(
+    home: Path, *, seed: int, questions: int = 100, lasts_s: float = 60.0, workers: int = 2
+) -> Table:
     """Spoil the network between worker and API, and between worker and Temporal."""
     rng = random.Random(f"network {seed}")  # noqa: S311 - repeatable bad luck, not secrets
     began_s = time.monotonic()
-    async with _behind_proxies(home) as (longhaul, proxies):
+    async with _behind_proxies(home, workers=workers) as (longhaul, proxies):
         moods: Counter[str] = Counter()
         spoiling = [
             asyncio.create_task(
@@ -84,7 +93,7 @@ async def bad_network(home: Path, *, seed: int, questions: int = 100, lasts_s: f
 
 
 @asynccontextmanager
-async def _behind_proxies(home: Path) -> AsyncIterator[tuple[Longhaul, dict[str, Proxy]]]:
+async def _behind_proxies(home: Path, *, workers: int) -> AsyncIterator[tuple[Longhaul, dict[str, Proxy]]]:
     make_home(home)
     with (
         running_dev_server(db_file=home / "temporal.db") as server,
@@ -96,6 +105,7 @@ async def _behind_proxies(home: Path) -> AsyncIterator[tuple[Longhaul, dict[str,
                 emulator,
                 home=home,
                 label="network",
+                workers=workers,
                 LONGHAUL_API_BASE_URL=f"http://127.0.0.1:{to_api.port}",
                 TEMPORAL_ADDRESS=f"127.0.0.1:{to_temporal.port}",
             )

@@ -54,11 +54,21 @@ class Trial:
         self.journeys: Final[Counter[str]] = Counter()
         self.held: Final[set[str]] = set()
         self.names: Final[list[str]] = []
+        self._awaited: list[str] = []
         self._home = home
         self._label = label
 
-    async def start(self, name: str, *, directive: str, deadline_s: float = 900.0) -> None:
-        """Start one run, however often the server has to be asked."""
+    async def start(
+        self, name: str, *, directive: str, deadline_s: float = 900.0, is_awaited: bool = True
+    ) -> None:
+        """Start one run, however often the server has to be asked.
+
+        Args:
+            name: The run's id, and the submission's.
+            directive: For the emulator.
+            deadline_s: Of the run.
+            is_awaited: Whether `wait` waits for it.
+        """
         request = AgentRunRequest(
             agent=DEFAULT_AGENT,
             input=f"Why is black tea astringent? [[emulator submission={name} {directive}]]",
@@ -66,6 +76,8 @@ class Trial:
             deadline_s=deadline_s,
         )
         self.names.append(name)
+        if is_awaited:
+            self._awaited.append(name)
         await _persist(lambda: start_run(self.client, request, run_id=name))
 
     async def wait(self, *, within_s: float, is_doubt_enough: bool = False) -> None:
@@ -89,7 +101,7 @@ class Trial:
                 phases |= dict.fromkeys(in_doubt, Phase.SUBMISSION_UNKNOWN)
             under_way = {
                 name: phases.get(name)
-                for name in self.names
+                for name in self._awaited
                 if name not in phases or not (phases[name].is_end or phases[name] is Phase.SUBMISSION_UNKNOWN)
             }
             if not under_way:

@@ -4,56 +4,88 @@
 """
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.chaos.matrix import REFUSED_YET_CREATED, matrix
-from tests.chaos.outages import bad_network, server_kills
-from tests.chaos.sections import ground
+from tests.chaos.contenders import Longhaul
+from tests.chaos.outages import bad_network, outlive
 from tests.chaos.storm import Moments, Storm, storm
+from tests.chaos.trial import Trial
+from tests.e2e.stack import Stack, running_stack
 
-_WITHIN_S = 60.0
+_FAULTS: Final = (
+    "429",
+    "500-before",
+    "500-after",
+    "503-after",
+    "502-html",
+    "accepted-then-dropped",
+    "html",
+    "cut-body",
+    "rpc-error",
+)
+"""Those of the creates that show within seconds; the others only differ in how long they take."""
+
+_WITHIN_S: Final = 60.0
 """Ten seconds until a dead worker is missed, some for the runs; the rest is for a busy machine."""
 
 
-async def test_killed_workers_neither_pay_twice_nor_lose_anything(tmp_path: Path) -> None:
-    """Of submissions whose workers are killed, each is paid for once, and known to its run or in doubt."""
-    home = tmp_path / "home"
-    async with ground(home, label="kills") as (longhaul, _):
-        await storm(
-            longhaul,
-            Storm(questions=20, kills=5, prefix="kill"),
-            rng=random.Random(1),  # noqa: S311 - repeatable bad luck, not secrets
-            moments=Moments(home),
-        )
-        await longhaul.trial.wait(within_s=_WITHIN_S, is_doubt_enough=True)
-        ledger = await longhaul.trial.close()
-    assert (ledger.questions, ledger.duplicates, ledger.out_of_sight) == (20, 0, 0)
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for this module."""
+    with running_stack(tmp_path_factory.mktemp("never-twice")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Stack:
+    """The stack, all of it running, whatever the test before did to it."""
+    shared_stack.mend()
+    return shared_stack
+
+
+async def longhaul_on(stack: Stack, *, label: str) -> Longhaul:
+    """Longhaul on the stack, with runs of its own."""
+    trial = Trial(await stack.client(), emulator=stack.emulator, home=stack.home, label=label)
+    return Longhaul(trial, [stack.worker])
+
+
+def lucky(seed: int) -> random.Random:
+    """Bad luck that repeats itself."""
+    return random.Random(seed)  # noqa: S311 - no secrets
+
+
+async def test_killed_workers_neither_pay_twice_nor_lose_anything(stack: Stack) -> None:
+    """Of submissions whose worker is killed, each is paid for once, and known to its run or in doubt."""
+    longhaul = await longhaul_on(stack, label="kills")
+    size = Storm(questions=12, kills=4, prefix="kill")
+    await storm(longhaul, size, rng=lucky(1), moments=Moments(stack.home))
+    await longhaul.trial.wait(within_s=_WITHIN_S, is_doubt_enough=True)
+    ledger = await longhaul.trial.close()
+    assert (ledger.questions, ledger.duplicates, ledger.out_of_sight) == (12, 0, 0)
     assert ledger.answered > 0
 
 
-async def test_a_killed_server_pays_nothing_twice(tmp_path: Path) -> None:
+async def test_no_fault_of_the_api_pays_twice(stack: Stack) -> None:
+    """Before acceptance or after, whatever the API does instead of answering, one interaction is paid for."""
+    longhaul = await longhaul_on(stack, label="faults")
+    for fault in _FAULTS:
+        await longhaul.ask(f"fault-{fault}", directive=f"duration_s=60 fault={fault}")
+    ledger = await longhaul.finish(within_s=_WITHIN_S)
+    assert (ledger.answered, ledger.paid, ledger.duplicates) == (len(_FAULTS), len(_FAULTS), 0)
+
+
+async def test_a_killed_server_pays_nothing_twice(stack: Stack) -> None:
     """Runs go on when the server is back on its file, and each was paid for once."""
-    table = await server_kills(tmp_path / "home", seed=1, questions=8, count=1)
-    assert table.is_good, str(table)
+    longhaul = await longhaul_on(stack, label="server")
+    ledger = await outlive(longhaul, stack.server, rng=lucky(1), questions=8, count=1)
+    assert (ledger.answered, ledger.paid, ledger.duplicates) == (8, 8, 0)
 
 
 async def test_a_broken_network_pays_nothing_twice(tmp_path: Path) -> None:
     """Whatever the network swallows, each run is paid for once and completes."""
-    table = await bad_network(tmp_path / "home", seed=1, questions=8, lasts_s=4)
+    table = await bad_network(tmp_path / "home", seed=1, questions=8, lasts_s=4, workers=1)
     assert table.is_good, str(table)
-
-
-async def test_no_fault_of_the_api_pays_twice(tmp_path: Path) -> None:
-    """Before acceptance or after, whatever the API does instead of answering."""
-    faults = ["429", "500-before", "500-after", "502-html", "accepted-then-dropped", "cut-body", "rpc-error"]
-    table = await matrix(tmp_path / "home", faults=faults, rivals=False)
-    assert table.is_good, str(table)
-
-
-@pytest.mark.xfail(strict=True, reason="a 503 in the API's own form is believed; see tests.chaos.matrix")
-async def test_a_503_after_acceptance_pays_nothing_twice(tmp_path: Path) -> None:
-    """Not even an API that takes a submission and denies it makes a second one."""
-    table = await matrix(tmp_path / "home", faults=[REFUSED_YET_CREATED], rivals=False)
-    assert " 2 " not in str(table)
