@@ -87,6 +87,12 @@ class DevServer:
         }
 
     @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has been started and not killed since."""
         return self._process is not None

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -55,16 +55,20 @@ class WorkerProcess:
     Args:
         environ: Its variables, beside those of this process that do not concern it.
         log_file: Where it writes; each start appends.
+        command: What Python runs instead, and its arguments.
 
     Attributes:
         environ: All its variables.
     """
 
-    def __init__(self, environ: dict[str, str], *, log_file: Path) -> None:
+    def __init__(
+        self, environ: dict[str, str], *, log_file: Path, command: Sequence[str] = ("-m", "worker")
+    ) -> None:
         self._address = f"127.0.0.1:{free_port()}"
         others = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         self.environ = {**others, **environ, "LONGHAUL_HEALTH_ADDRESS": self._address}
         self._log_file = log_file
+        self._command = [sys.executable, *command]
         self._shown_bytes = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,7 +106,7 @@ class WorkerProcess:
         with self._log_file.open("ab") as log:
             # Killed with the tests, should those be killed.
             self._process = subprocess.Popen(
-                tied([sys.executable, "-m", "worker"]),
+                tied(self._command),
                 cwd=_ROOT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -236,13 +240,21 @@ def running_stack(home: Path, *, time_scale: float = 60.0, has_ui: bool = False)
         yield Stack(server=server, emulator=emulator, worker=worker, home=home)
 
 
-def worker_of(server: DevServer, emulator: EmulatorServer, *, home: Path, **environ: str) -> WorkerProcess:
+def worker_of(
+    server: DevServer,
+    emulator: EmulatorServer,
+    *,
+    home: Path,
+    command: Sequence[str] = ("-m", "worker"),
+    **environ: str,
+) -> WorkerProcess:
     """Return a worker of ``server`` and ``emulator``, not started yet.
 
     Args:
         server: Whose task queue it serves.
         emulator: Its API.
         home: For its artifacts and its log.
+        command: What Python runs instead, and its arguments.
         environ: More variables.
     """
     return WorkerProcess(
@@ -255,4 +267,5 @@ def worker_of(server: DevServer, emulator: EmulatorServer, *, home: Path, **envi
             **environ,
         },
         log_file=home / "worker.log",
+        command=command,
     )
