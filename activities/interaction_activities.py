@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -243,7 +244,11 @@ def _not_cancelled(reason: str) -> ApplicationError:
 
 def _last_sighting() -> Sighting:
     details = activity.info().heartbeat_details
-    return Sighting.model_validate(details[0]) if details else Sighting()
+    try:
+        return Sighting.model_validate(details[0]) if details else Sighting()
+    except ValidationError:
+        # Of another version, in the middle of a rollout: better to forget it than never to look again.
+        return Sighting()
 
 
 def _after_failed_look(before: Sighting, error: InteractionsError, *, now: datetime) -> Sighting:

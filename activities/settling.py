@@ -12,7 +12,7 @@ from interactions.responses import Interaction
 from interactions.statuses import Standing, Status
 from interactions.steps import ModelOutputStep
 from runs.errors import RunErrorCode
-from runs.limits import MAX_ARTIFACTS, MAX_ERROR_CHARS, MAX_EXCERPT_BYTES
+from runs.limits import MAX_ERROR_CHARS, MAX_EXCERPT_BYTES
 from runs.messages import ArtifactRef, Outcome, RunError, Settled, SettleInteraction
 from runs.pricing import PriceTable
 from runs.text import clean_text, excerpt_utf8
@@ -86,7 +86,7 @@ async def settle(
         outcome=outcome,
         error=error,
         excerpt=excerpt_utf8(clean_text(output.text), max_bytes=MAX_EXCERPT_BYTES),
-        artifacts=tuple(stored[:MAX_ARTIFACTS]),
+        artifacts=tuple(stored),
         usage=usage,
         cost_usd=cost_usd,
         counts=counts,

@@ -80,10 +80,12 @@ HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 CANCEL_TIMEOUT: Final = 2 * CALL_TIMEOUT + timedelta(seconds=15)
 """One attempt of ``cancel_interaction``: two calls."""
 
-CANCEL_BUDGET: Final = timedelta(minutes=5)
-"""All attempts of it. A cancel takes effect within seconds; the API's cancel has also been broken for days
-(googleapis/python-genai#1971), and a person who cancels should be told rather than kept waiting."""
-
 CANCEL_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=30),
+    # Five minutes or so. A cancel takes effect within seconds; the API's cancel has also been broken for days
+    # (googleapis/python-genai#1971), and a person who cancels should be told rather than kept waiting. In
+    # attempts and not in time: a worker that is away must not pass for an API that does not confirm.
+    maximum_attempts=14,
 )

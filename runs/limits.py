@@ -57,9 +57,6 @@ MAX_ERROR_CHARS: Final = 1_000
 MAX_THOUGHT_CHARS: Final = 500
 """The latest thought in a sighting, rewritten into heartbeat details at every look."""
 
-MAX_ARTIFACTS: Final = 200
-"""Artifact references in one result, each under 1 KB."""
-
 MAX_WAKES: Final = 100
 """Looks brought forward by ``notified``. Each adds about nine events to history; past the bound a run
 still looks at its own pace, so nothing is lost but a little time."""

@@ -9,8 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator
-from typing_extensions import TypeAliasType
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from runs import limits
 from runs.errors import RunErrorCode
@@ -116,16 +115,6 @@ class AgentRunRequest(_Message):
                 f"the limit is {limits.MAX_ATTACHMENTS_BYTES:,}"
             )
         return attachments
-
-
-RawRequest = TypeAliasType(
-    "RawRequest", Annotated[AgentRunRequest | JsonValue, Field(union_mode="left_to_right")]
-)
-"""What a workflow accepts: a request, or whatever else a client sent. A payload that does not decode
-would stall the workflow task for ever; this one always decodes, and the workflow then refuses it.
-
-A named alias: Temporal reads hints without their annotations, and without the order of the union pydantic
-would prefer a plain object to a request with any enumerated field."""
 
 
 class Usage(_Message):

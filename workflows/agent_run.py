@@ -20,6 +20,7 @@ from typing import Any, Final, assert_never
 
 from temporalio import workflow
 from temporalio.common import (
+    RawValue,
     SearchAttributeKey,
     SearchAttributeUpdate,
     SearchAttributeValueType,
@@ -28,17 +29,15 @@ from temporalio.common import (
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ValidationError
-
     from activities import timeouts
     from activities.interaction_activities import InteractionActivities
     from runs import limits
     from runs.details import render_details
     from runs.errors import ActivityErrorType, RunErrorCode, UpdateErrorType, WorkflowErrorType
+    from runs.ledger import SubmissionLedger
     from runs.messages import (
         AGENT_RUN,
         RESULT_MEMO,
-        AgentRunRequest,
         AgentRunResult,
         AgentRunStatus,
         CancelInteraction,
@@ -47,7 +46,6 @@ with workflow.unsafe.imports_passed_through():
         Counts,
         Notification,
         Outcome,
-        RawRequest,
         RecoverSubmission,
         Resolution,
         ResolveSubmission,
@@ -66,6 +64,7 @@ with workflow.unsafe.imports_passed_through():
     from runs.text import first_line
     from workflows import search_attributes
     from workflows.failures import Failure, failure_of
+    from workflows.inputs import NO_INPUT, decode_request
 
 
 _UNNAMED: Final = (
@@ -93,7 +92,7 @@ class AgentRunWorkflow:
     """
 
     @workflow.init
-    def __init__(self, request: RawRequest = None) -> None:
+    def __init__(self, raw: RawValue = NO_INPUT) -> None:
         self._phase = Phase.REQUESTED
         self._accepted_at: datetime | None = None
         self._ended_at: datetime | None = None
@@ -103,22 +102,20 @@ class AgentRunWorkflow:
         self._settled: Settled | None = None
         self._cancel: CancelReport | None = None
         self._error: RunError | None = None
-        self._submissions = 0
-        self._refusals = 0
-        self._resubmissions = 0
-        self._unsent = 0
-        self._tokens: list[str] = []
-        self._unknown: list[str] = []
-        self._announced: dict[str, str] = {}
+        self._ledger = SubmissionLedger()
         self._resolution: ResolveSubmission | None = None
         self._next_submission_at: datetime | None = None
         self._problem: str | None = None
         self._stop: _Stop | None = None
         self._wakes = 0
         self._is_woken = False
-        if not isinstance(request, AgentRunRequest):
-            # `run` refuses it; failing here, or in a signal that came along, would stall the workflow task
+        self._invalid: ApplicationError | None = None
+        try:
+            request = decode_request(raw)
+        except ApplicationError as error:
+            # `run` raises it; failing here, or in a signal that came along, would stall the workflow task
             # for ever.
+            self._invalid = error
             return
         info = workflow.info()
         self._request = request
@@ -133,21 +130,18 @@ class AgentRunWorkflow:
         self._deadline_at = info.start_time + timedelta(seconds=request.deadline_s)
 
     @workflow.run
-    async def run(self, request: RawRequest = None) -> AgentRunResult:
-        """Return what the run left behind.
+    async def run(self, raw: RawValue = NO_INPUT) -> AgentRunResult:  # noqa: ARG002 - `__init__` has read it
+        """Return what the run left behind. The input is an `AgentRunRequest`.
 
         Raises:
             ApplicationError: The input is no run, or the run failed or timed out; see
                 `runs.errors.WorkflowErrorType`.
             asyncio.CancelledError: The run was cancelled.
         """
-        if not isinstance(request, AgentRunRequest):
-            raise ApplicationError(
-                _why_invalid(request), type=WorkflowErrorType.INVALID_REQUEST, non_retryable=True
-            )
+        if self._invalid is not None:
+            raise self._invalid
         self._publish()
-        # Never cancelled, nor its timer: ending the workflow drops both, without an event in history.
-        deadline = asyncio.create_task(self._stop_at_deadline())
+        self._deadline = asyncio.create_task(self._stop_at_deadline())
         work = asyncio.create_task(self._work())
         try:
             await asyncio.shield(work)
@@ -155,7 +149,6 @@ class AgentRunWorkflow:
             # A workflow is cancelled once; the work goes on, and ends by itself now that it is told.
             self._stop = _Stop.CALLER
             await work
-        del deadline
         return self._close()
 
     @workflow.signal(name="notified")
@@ -164,8 +157,8 @@ class AgentRunWorkflow:
 
         With the token of one of the run's submissions it also says which interaction that became.
         """
-        if notification and notification.interaction_id and notification.token in self._tokens:
-            self._announced[notification.token] = notification.interaction_id
+        if notification and notification.interaction_id and notification.token:
+            self._ledger.announce(notification.token, notification.interaction_id)
         if notification and notification.interaction_id not in (None, self._interaction_id):
             return
         if self._wakes < limits.MAX_WAKES:
@@ -229,8 +222,8 @@ class AgentRunWorkflow:
         Raises:
             ApplicationError: type ``InvalidRequest``: the input is no run.
         """
-        if not hasattr(self, "_request"):
-            raise ApplicationError("not a run", type=WorkflowErrorType.INVALID_REQUEST)
+        if self._invalid is not None:
+            raise self._invalid
         return AgentRunStatus(
             phase=self._phase,
             agent=self._request.agent,
@@ -238,22 +231,23 @@ class AgentRunWorkflow:
             artifacts_uri=self._artifacts_uri,
             requested_at=self._requested_at,
             deadline_at=self._deadline_at,
-            submissions=self._submissions,
-            orphan_interaction_ids=self._orphans(),
-            refusals=self._refusals,
+            submissions=self._ledger.count,
+            orphan_interaction_ids=self._ledger.orphans(own=self._interaction_id),
+            refusals=self._ledger.refusals,
             next_submission_at=self._next_submission_at,
             problem=self._problem,
             sighting=self._sighting,
         )
 
     async def _stop_at_deadline(self) -> None:
+        # Never cancelled, nor its timer: ending the workflow drops both, without an event in history.
         await workflow.sleep(self._deadline_at - workflow.now(), summary="deadline")
         self._stop = self._stop or _Stop.DEADLINE
 
     async def _work(self) -> None:
         while not self._phase.is_end:
             match self._phase:
-                case Phase.REQUESTED if found := self._announced_id():
+                case Phase.REQUESTED if found := self._ledger.found():
                     # News of a submission that was given up for unknown: no need to pay for another.
                     self._accept(found, Event.ADOPTED)
                 case Phase.REQUESTED if self._is_stopped():
@@ -289,16 +283,15 @@ class AgentRunWorkflow:
 
     async def _submit(self) -> None:
         self._next_submission_at = None
-        self._submissions += 1
-        self._tokens.append(str(workflow.uuid4()))
+        self._ledger.begin(str(workflow.uuid4()))
         try:
             submitted = await workflow.execute_activity_method(
                 InteractionActivities.submit_interaction,
                 SubmitInteraction(
                     request=self._request,
                     artifacts_prefix=self._artifacts_prefix,
-                    number=self._submissions,
-                    token=self._tokens[-1],
+                    number=self._ledger.count,
+                    token=self._ledger.latest_token,
                 ),
                 start_to_close_timeout=timeouts.SUBMIT_TIMEOUT,
                 heartbeat_timeout=timeouts.SUBMIT_HEARTBEAT_TIMEOUT,
@@ -316,15 +309,22 @@ class AgentRunWorkflow:
         self._problem = None
         self._interaction_id = interaction_id
         self._accepted_at = workflow.now()
+        if event is Event.ADOPTED and self._stop is _Stop.DEADLINE:
+            # It was waited for beyond the deadline, so that is not held against it: the time starts anew.
+            self._stop = None
+            self._deadline_at = workflow.now() + timedelta(seconds=self._request.deadline_s)
+            self._deadline = asyncio.create_task(self._stop_at_deadline())
         self._enter(event)
 
     async def _take_submission_failure(self, failure: Failure) -> None:
         match failure.kind:
             case ActivityErrorType.SUBMISSION_REFUSED:
-                self._refusals += 1
+                self._ledger.refusals += 1
                 self._problem = failure.message
                 await self._wait_to_submit(
-                    Event.SUBMISSION_REFUSED, times=self._refusals, retry_after_s=failure.retry_after_s
+                    Event.SUBMISSION_REFUSED,
+                    times=self._ledger.refusals,
+                    retry_after_s=failure.retry_after_s,
                 )
             case ActivityErrorType.SUBMISSION_REJECTED:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
@@ -342,7 +342,7 @@ class AgentRunWorkflow:
         self._enter(event)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
-                lambda: self._stop is not None or self._announced_id() is not None,
+                lambda: self._stop is not None or self._ledger.found() is not None,
                 timeout=delay_s,
                 timeout_summary=f"refused; submit again in {delay_s:.0f} s",
             )
@@ -353,7 +353,7 @@ class AgentRunWorkflow:
         try:
             recovered = await workflow.execute_activity_method(
                 InteractionActivities.recover_submission,
-                RecoverSubmission(artifacts_prefix=self._artifacts_prefix, number=self._submissions),
+                RecoverSubmission(artifacts_prefix=self._artifacts_prefix, number=self._ledger.count),
                 start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
                 retry_policy=timeouts.RECOVER_RETRY,
                 summary="read the submission journal",
@@ -363,49 +363,49 @@ class AgentRunWorkflow:
             return
         self._artifacts_uri = recovered.artifacts_uri or self._artifacts_uri
         if not recovered.was_sent:
-            self._unsent += 1
+            self._ledger.unsent += 1
             self._problem = None
-            if self._unsent == 1:
+            if self._ledger.unsent == 1:
                 self._enter(Event.SUBMISSION_NOT_SENT)
             else:
                 # A worker vanishes once; what ends every one that tries would fill the history in minutes.
                 self._problem = failure.message
-                await self._wait_to_submit(Event.SUBMISSION_NOT_SENT, times=self._unsent)
+                await self._wait_to_submit(Event.SUBMISSION_NOT_SENT, times=self._ledger.unsent)
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
         else:
             self._hold(failure.message)
 
     def _hold(self, problem: str) -> None:
-        self._unknown.append(self._tokens[-1])
+        self._ledger.leave_open()
         self._problem = problem
         self._enter(Event.SUBMISSION_UNKNOWN)
 
     async def _resolve(self) -> None:
         """End the uncertainty about the last submission: by news, by policy, or by a person."""
         policy = self._request.on_unknown_submission
-        is_news = self._announced_id() is not None
+        is_news = self._ledger.found() is not None
         if not is_news and policy is UnknownPolicy.FAIL:
             self._give_up()
             return
-        may_resubmit = self._resubmissions < limits.MAX_RESUBMISSIONS and not self._stop
+        may_resubmit = self._ledger.resubmissions < limits.MAX_RESUBMISSIONS and not self._stop
         if not is_news and policy is UnknownPolicy.RESUBMIT and may_resubmit:
-            self._resubmissions += 1
+            self._ledger.resubmissions += 1
             self._enter(Event.RESUBMIT_CHOSEN)
             return
         # The deadline does not end this: ending would only drop the one place that waits for the news.
         await workflow.wait_condition(
             lambda: (
-                self._announced_id() is not None or self._resolution is not None or self._stop is _Stop.CALLER
+                self._ledger.found() is not None or self._resolution is not None or self._stop is _Stop.CALLER
             )
         )
         resolution, self._resolution = self._resolution, None
-        if found := self._announced_id():
+        if found := self._ledger.found():
             self._accept(found, Event.ADOPTED)
         elif resolution is None:
             self._enter(Event.STOP_ASKED)
         elif resolution.interaction_id is not None:
-            self._unknown.remove(self._tokens[-1])
+            self._ledger.settle_latest()
             self._accept(resolution.interaction_id, Event.ADOPTED)
         elif resolution.resolution is Resolution.RESUBMIT:
             self._enter(Event.RESUBMIT_CHOSEN)
@@ -420,21 +420,6 @@ class AgentRunWorkflow:
             ],
         )
         self._enter(Event.GIVEN_UP)
-
-    def _announced_id(self) -> str | None:
-        """Return what one of the submissions so far is said to have become; the latest that is."""
-        return next(
-            (self._announced[token] for token in reversed(self._tokens) if token in self._announced), None
-        )
-
-    def _may_be_running(self) -> bool:
-        """Return whether a submission may have become an interaction that nobody has named."""
-        return any(token not in self._announced for token in self._unknown)
-
-    def _orphans(self) -> tuple[str, ...]:
-        """Return the interactions that submissions turned out to have become, but for the run's own."""
-        announced = (self._announced.get(token) for token in self._tokens)
-        return tuple(found for found in announced if found not in (None, self._interaction_id))
 
     async def _watch(self) -> None:
         assert self._interaction_id is not None
@@ -467,7 +452,7 @@ class AgentRunWorkflow:
             self._enter(Event.TURN_ENDED)
 
     async def _cancel_interaction(self) -> None:
-        if self._interaction_id is None and self._may_be_running():
+        if self._interaction_id is None and self._ledger.may_be_running():
             self._cancel = CancelReport(
                 was_confirmed=False,
                 detail="the submission's outcome is unknown: an interaction may be running, and bill",
@@ -478,7 +463,6 @@ class AgentRunWorkflow:
                     InteractionActivities.cancel_interaction,
                     CancelInteraction(interaction_id=self._interaction_id),
                     start_to_close_timeout=timeouts.CANCEL_TIMEOUT,
-                    schedule_to_close_timeout=timeouts.CANCEL_BUDGET,
                     retry_policy=timeouts.CANCEL_RETRY,
                     summary=f"cancel {self._interaction_id[:40]}",
                 )
@@ -603,8 +587,8 @@ class AgentRunWorkflow:
             phase=self._phase,
             agent=self._request.agent,
             interaction_ids=(self._interaction_id,) if self._interaction_id else (),
-            orphan_interaction_ids=self._orphans(),
-            submissions=self._submissions,
+            orphan_interaction_ids=self._ledger.orphans(own=self._interaction_id),
+            submissions=self._ledger.count,
             excerpt=settled.excerpt if settled else "",
             artifacts=settled.artifacts if settled else (),
             usage=settled.usage if settled else Usage(total_tokens=seen.total_tokens),
@@ -620,7 +604,7 @@ class AgentRunWorkflow:
             ),
             error=self._error,
             cancel=self._cancel,
-            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._may_be_running() else ()),
+            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._ledger.may_be_running() else ()),
         )
 
 
@@ -638,14 +622,3 @@ def _failure_with(result: AgentRunResult) -> ApplicationError:
     kind = WorkflowErrorType.RUN_TIMED_OUT if is_late else WorkflowErrorType.RUN_FAILED
     # Not retryable: a retry policy given by whoever started the run would pay for it again.
     return ApplicationError(message, result, type=kind, non_retryable=True)
-
-
-def _why_invalid(request: object) -> str:
-    """Say in one line what is wrong with an input that is no request."""
-    try:
-        AgentRunRequest.model_validate(request)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "input"
-        return f"not a run: {where}: {first['msg']}; give at least an agent and an input"
-    return "not a run: sent in a form this version cannot read"

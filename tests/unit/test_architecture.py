@@ -45,7 +45,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 
 THIRD_PARTY: Final = {
     # Pure: a workflow runs it on every replay. The extensions are the standard library of a later Python.
-    "runs": {"pydantic", "typing_extensions"},
+    "runs": {"pydantic"},
     # Whatever else a workflow imports would have to be safe to replay.
     "workflows": {"pydantic", "temporalio"},
 }

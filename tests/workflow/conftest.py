@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from runs.errors import ActivityErrorType
 from runs.messages import (
+    AGENT_RUN,
     AgentRunRequest,
     AgentRunResult,
     ArtifactRef,
@@ -202,5 +203,9 @@ async def running_worker(
 async def start(client: Client, task_queue: str, request: AgentRunRequest = REQUEST) -> Handle:
     """Start a run under an id of its own."""
     return await client.start_workflow(
-        AgentRunWorkflow.run, request, id=f"run-{uuid.uuid4()}", task_queue=task_queue
+        AGENT_RUN,
+        request,
+        id=f"run-{uuid.uuid4()}",
+        task_queue=task_queue,
+        result_type=AgentRunResult,
     )

@@ -5,7 +5,9 @@ import uuid
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from runs.errors import ActivityErrorType, RunErrorCode, WorkflowErrorType
@@ -109,9 +111,25 @@ async def test_details_and_status_say_what_goes_on(client: Client, api: FakeApi)
     assert "The report will be in:" in details
 
 
+def payload(data: bytes, encoding: bytes = b"json/plain") -> RawValue:
+    """Return an input as another client may have written it."""
+    return RawValue(Payload(metadata={"encoding": encoding}, data=data))
+
+
 @pytest.mark.parametrize(
     "sent",
-    [None, {}, {"agent": "a", "input": " "}, [], "text", {"agent": "a", "input": "q", "deadline_s": -1}],
+    [
+        None,
+        {},
+        {"agent": "a", "input": " "},
+        [],
+        "text",
+        {"agent": "a", "input": "q", "deadline_s": -1},
+        payload(b"{no json"),
+        # What a cut through an emoji makes of a question in JavaScript.
+        payload(b'{"agent": "a", "input": "\\ud83d"}'),
+        payload(b"?", encoding=b"binary/unheard-of"),
+    ],
 )
 async def test_an_input_that_is_no_run_is_refused_at_once(client: Client, api: FakeApi, sent: object) -> None:
     """Any client may send anything: the run ends with a reason, and is never stuck decoding it."""
@@ -124,6 +142,16 @@ async def test_an_input_that_is_no_run_is_refused_at_once(client: Client, api: F
     assert cause.type == WorkflowErrorType.INVALID_REQUEST
     assert cause.message.startswith("not a run:")
     assert api.submitted == 0
+
+
+async def test_no_input_at_all_is_refused_at_once(client: Client, api: FakeApi) -> None:
+    """`temporal workflow start` without an input is answered, too."""
+    async with running_worker(client, api) as task_queue:
+        handle = await client.start_workflow(AGENT_RUN, id=f"bad-{uuid.uuid4()}", task_queue=task_queue)
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert caught.value.cause.type == WorkflowErrorType.INVALID_REQUEST
 
 
 async def test_a_refused_submission_is_sent_again(client: Client, api: FakeApi) -> None:

@@ -1,6 +1,8 @@
 """Runs that take hours, on a real server that skips time."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -9,12 +11,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from runs.errors import ActivityErrorType, RunErrorCode, WorkflowErrorType
-from runs.messages import AgentRunResult, CancelReport, Sighting
+from runs.messages import AgentRunResult, CancelReport, Notification, Sighting
 from runs.pacing import Pacing
 from runs.phase import Phase
 from tests.dev_server import temporal_cli
 from tests.workflow.conftest import REQUEST, FakeApi, running_worker, start
 from workflows import search_attributes
+from workflows.agent_run import AgentRunWorkflow
 
 _KEYS = [
     search_attributes.PHASE,
@@ -106,3 +109,29 @@ async def test_a_submission_refused_for_hours_ends_at_the_deadline(
     assert api.cancelled == []
     # Backing off to five minutes: a dozen and a half tries in 75 minutes.
     assert 10 < api.submitted < 25
+
+
+async def test_what_is_adopted_after_the_deadline_gets_its_time(
+    skipping: WorkflowEnvironment, api: FakeApi
+) -> None:
+    """A run held past its deadline is not stopped at once when its interaction is found at last."""
+    api.submissions = [ApplicationError("502", type=ActivityErrorType.SUBMISSION_UNKNOWN, non_retryable=True)]
+    api.pacing = Pacing(poll_min_s=60, poll_max_s=60)
+    async with running_worker(skipping.client, api) as task_queue:
+        handle = await start(skipping.client, task_queue)
+        deadline = timedelta(seconds=REQUEST.deadline_s)
+
+        async def is_past_deadline() -> bool:
+            began = (await handle.describe()).start_time
+            return await skipping.get_current_time(handle) - began >= deadline
+
+        async with asyncio.timeout(30):
+            # The clock jumps to the deadline, the only thing that is waited for in time.
+            while not await is_past_deadline():
+                await asyncio.sleep(0.05)
+        await handle.signal(
+            AgentRunWorkflow.notified, Notification(interaction_id="v1_found", token=api.sent[0].token)
+        )
+        result = await handle.result()
+    assert result.phase is Phase.COMPLETED
+    assert api.cancelled == []

@@ -1,3 +1,4 @@
+import dataclasses
 from datetime import timedelta
 
 import httpx2 as httpx
@@ -149,6 +150,17 @@ async def test_an_interaction_to_adopt_is_only_unknown_if_the_api_says_so(
         )
     assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
     assert str(status_code) in caught.value.message or kind
+
+
+async def test_a_sighting_of_another_version_stops_no_look(setup: Setup) -> None:
+    """Heartbeat details outlive a deployment; what cannot be read is forgotten."""
+    setup.attempt(5)
+    setup.environment.info = dataclasses.replace(
+        setup.environment.info, heartbeat_details=[{"looks": "many"}]
+    )
+    setup.answers(interaction("in_progress"))
+    await _looks_again(setup)
+    assert setup.beats[-1].looks == 1
 
 
 async def test_an_interaction_that_comes_back_starts_a_new_grace_period(setup: Setup) -> None:

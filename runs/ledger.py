@@ -1,0 +1,65 @@
+"""What a run knows of its submissions: which there were, what each is said to have become, what is open."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class SubmissionLedger:
+    """The submissions of one run, each known by its secret token.
+
+    Pure and in memory: a workflow fills it again on every replay.
+
+    Attributes:
+        refusals: How often the API refused one.
+        unsent: How often a worker vanished before it had begun to send one.
+        resubmissions: How often the request's policy sent again after an unknown outcome.
+    """
+
+    refusals: int = 0
+    unsent: int = 0
+    resubmissions: int = 0
+    _tokens: list[str] = field(default_factory=list)
+    _unknown: set[str] = field(default_factory=set)
+    _announced: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many there were; also the number of the latest, from 1."""
+        return len(self._tokens)
+
+    @property
+    def latest_token(self) -> str:
+        """The secret of the latest submission."""
+        return self._tokens[-1]
+
+    def begin(self, token: str) -> None:
+        """Note that a submission is about to be sent."""
+        self._tokens.append(token)
+
+    def announce(self, token: str, interaction_id: str) -> None:
+        """Note what a submission is said to have become; a token that is not ours says nothing."""
+        if token in self._tokens:
+            self._announced[token] = interaction_id
+
+    def leave_open(self) -> None:
+        """Note that nobody can say what became of the latest."""
+        self._unknown.add(self.latest_token)
+
+    def settle_latest(self) -> None:
+        """Note that a person has said what became of the latest."""
+        self._unknown.discard(self.latest_token)
+
+    def found(self) -> str | None:
+        """Return the interaction that the latest announced submission has become; None without news."""
+        return next(
+            (self._announced[token] for token in reversed(self._tokens) if token in self._announced), None
+        )
+
+    def may_be_running(self) -> bool:
+        """Return whether a submission may have become an interaction that nobody has named."""
+        return any(token not in self._announced for token in self._unknown)
+
+    def orphans(self, *, own: str | None) -> tuple[str, ...]:
+        """Return the interactions that submissions turned out to have become, but for the run's ``own``."""
+        announced = (self._announced.get(token) for token in self._tokens)
+        return tuple(found for found in announced if found is not None and found != own)
