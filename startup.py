@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import re
 from datetime import timedelta
 from typing import Final
@@ -9,11 +10,14 @@ from typing import Final
 import structlog
 from pydantic import SecretStr, ValidationError
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -156,6 +160,27 @@ def runtime(level: LogLevel) -> tuple[Runtime, str]:
     raise StartupError("no free port on 127.0.0.1 for Temporal's metrics")
 
 
+class QuietFailureConverter(DefaultFailureConverter):
+    """Leaves the stack trace out of expected failures.
+
+    Each look at a run that goes on is one: the trace would be stored every few seconds, and stand in the
+    Temporal UI between the run and what the look saw.
+    """
+
+    def to_failure(
+        self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+    ) -> None:
+        """Write ``exception`` into ``failure``."""
+        if isinstance(exception, ApplicationError) and exception.category is ApplicationErrorCategory.BENIGN:
+            exception = exception.with_traceback(None)
+        super().to_failure(exception, payload_converter, failure)
+
+
+_CONVERTER: Final = dataclasses.replace(
+    pydantic_data_converter, failure_converter_class=QuietFailureConverter
+)
+
+
 async def connect(connection: ClientConnectConfig, runtime: Runtime) -> Client:
     """Return a client, waiting a little for a server that is about to be up.
 
@@ -168,9 +193,7 @@ async def connect(connection: ClientConnectConfig, runtime: Runtime) -> Client:
         async with asyncio.timeout(_CONNECT_WITHIN_S):
             while True:
                 try:
-                    return await Client.connect(
-                        **connection, data_converter=pydantic_data_converter, runtime=runtime
-                    )
+                    return await Client.connect(**connection, data_converter=_CONVERTER, runtime=runtime)
                 except RuntimeError as error:
                     if reason is None:
                         log.info("temporal.awaited", temporal=address, for_s=_CONNECT_WITHIN_S)

@@ -151,9 +151,12 @@ async def test_the_page_of_a_running_run_says_where_it_stands(
 
 
 async def test_the_pending_look_shows_what_the_last_one_saw(stack: Stack, client: Client, page: Page) -> None:
-    """The newest sighting is on the page of pending activities, between looks."""
+    """The newest sighting is on the page of pending activities, between looks, and no stack trace."""
     await open_tab(page, stack, client, RUNNING, tab="pending-activities")
-    await assert_shows(page, "watch_interaction", "Heartbeat Details", '"looks":', '"status": "in_progress"')
+    text = await assert_shows(
+        page, "watch_interaction", "Heartbeat Details", '"looks":', '"status": "in_progress"'
+    )
+    assert "Stack Trace" not in text
 
 
 async def test_the_page_of_a_finished_run_names_its_files(stack: Stack, client: Client, page: Page) -> None:

@@ -1,10 +1,20 @@
 from pathlib import Path
 
 import pytest
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import PayloadConverter
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import CALL_TIMEOUT, SUBMIT_TIMEOUT
 from settings import Settings
-from startup import EXIT_MISCONFIGURED, StartupError, api_config, connection, open_store
+from startup import (
+    EXIT_MISCONFIGURED,
+    QuietFailureConverter,
+    StartupError,
+    api_config,
+    connection,
+    open_store,
+)
 
 
 def config_for(**environ: str) -> str:
@@ -117,3 +127,20 @@ def test_temporal_is_local_unless_configured(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "none.toml"))
     monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
     assert connection().get("target_host") == "localhost:7233"
+
+
+@pytest.mark.parametrize(
+    ("category", "is_traced"),
+    [(ApplicationErrorCategory.BENIGN, False), (ApplicationErrorCategory.UNSPECIFIED, True)],
+)
+def test_only_unexpected_failures_carry_a_stack_trace(
+    category: ApplicationErrorCategory, *, is_traced: bool
+) -> None:
+    """What happens at every look is stored without one; what is a surprise, with."""
+    with pytest.raises(ApplicationError) as raised:
+        raise ApplicationError("in_progress", type="StillRunning", category=category)
+    failure = Failure()
+    QuietFailureConverter().to_failure(raised.value, PayloadConverter.default, failure)
+    assert bool(failure.stack_trace) is is_traced
+    assert failure.message == "in_progress"
+    assert failure.application_failure_info.type == "StillRunning"
