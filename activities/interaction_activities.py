@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import failures
 from activities.heartbeat import heartbeating
@@ -239,7 +239,12 @@ def _cancel_report(interaction: Interaction) -> CancelReport:
 
 
 def _not_cancelled(reason: str) -> ApplicationError:
-    return ApplicationError(reason[:MAX_ERROR_CHARS], type=ActivityErrorType.NOT_CANCELLED)
+    return ApplicationError(
+        reason[:MAX_ERROR_CHARS],
+        type=ActivityErrorType.NOT_CANCELLED,
+        # A cancel takes effect a moment after its answer, so the first look seldom sees it.
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def _last_sighting() -> Sighting:

@@ -1,6 +1,6 @@
 import httpx2 as httpx
 import pytest
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from runs.errors import ActivityErrorType
 from runs.messages import CancelInteraction
@@ -30,8 +30,9 @@ async def test_what_had_ended_is_reported_as_such(setup: Setup, status: str) -> 
 
 @pytest.mark.parametrize("look", [interaction("in_progress"), httpx.Response(404), httpx.Response(500)])
 async def test_what_was_not_seen_to_stop_is_tried_again(setup: Setup, look: httpx.Response) -> None:
-    """The cancel's own word is no proof: as long as a look does not show it, Temporal tries again."""
+    """The cancel's own word is no proof: as long as a look does not show it, Temporal quietly tries again."""
     setup.answers(lambda request: interaction("cancelled") if request.method == "POST" else look)
     with pytest.raises(ApplicationError) as caught:
         await setup.environment.run(setup.activities().cancel_interaction, _CANCEL)
     assert (caught.value.type, caught.value.non_retryable) == (ActivityErrorType.NOT_CANCELLED, False)
+    assert caught.value.category is ApplicationErrorCategory.BENIGN
