@@ -29,7 +29,10 @@ _FAULTS: Final = (
 )
 """Those of the creates that show within seconds; the others only differ in how long they take."""
 
-_WITHIN_S: Final = 60.0
+pytestmark = pytest.mark.timeout(240)
+"""On two idle cores the whole module takes less than one minute; on busy ones a worker alone takes 20 s."""
+
+_WITHIN_S: Final = 120.0
 """Ten seconds until a dead worker is missed, some for the runs; the rest is for a busy machine."""
 
 
@@ -41,10 +44,11 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def stack(shared_stack: Stack) -> Stack:
+def stack(shared_stack: Stack) -> Iterator[Stack]:
     """The stack, all of it running, whatever the test before did to it."""
     shared_stack.mend()
-    return shared_stack
+    yield shared_stack
+    shared_stack.worker.show_news()
 
 
 async def longhaul_on(stack: Stack, *, label: str) -> Longhaul:
@@ -61,7 +65,7 @@ def lucky(seed: int) -> random.Random:
 async def test_killed_workers_neither_pay_twice_nor_lose_anything(stack: Stack) -> None:
     """Of submissions whose worker is killed, each is paid for once, and known to its run or in doubt."""
     longhaul = await longhaul_on(stack, label="kills")
-    size = Storm(questions=12, kills=4, prefix="kill")
+    size = Storm(questions=12, kills=3, prefix="kill")
     await storm(longhaul, size, rng=lucky(1), moments=Moments(stack.home))
     await longhaul.trial.wait(within_s=_WITHIN_S, is_doubt_enough=True)
     ledger = await longhaul.trial.close()
