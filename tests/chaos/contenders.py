@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -89,10 +89,9 @@ class Longhaul:
 class _Process:
     """A process of a rival."""
 
-    def __init__(self, argv: list[str], *, log_file: Path, is_ready: Callable[[bytes], bool]) -> None:
+    def __init__(self, argv: list[str], *, log_file: Path) -> None:
         self._argv = argv
         self._log_file = log_file
-        self._is_ready = is_ready
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -103,7 +102,7 @@ class _Process:
                 tied(self._argv), cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         give_up_at = time.monotonic() + 60
-        while not self._is_ready(self._log_file.read_bytes()[offset:]):
+        while b"READY" not in self._log_file.read_bytes()[offset:]:
             if self._process.poll() is not None or time.monotonic() > give_up_at:
                 self.kill()
                 raise RuntimeError(f"did not start:\n{self._log_file.read_text()[-5_000:]}")
@@ -131,7 +130,7 @@ class Loop:
         argv = [sys.executable, "-m", "tests.chaos.rivals.loop", "--client", client]
         argv += ["--base-url", emulator.base_url]
         argv += ["--questions", str(self._questions), "--answers", str(self._answers)]
-        self.process: Final = _Process(argv, log_file=home / "loop.log", is_ready=lambda _: True)
+        self.process: Final = _Process(argv, log_file=home / "loop.log")
 
     async def ask(self, name: str, *, directive: str) -> None:
         """Put one question on the list."""
@@ -167,10 +166,7 @@ class Plugin:
         self._client = client
         self._asked: list[str] = []
         argv = [str(python), str(_ROOT / "tests/chaos/rivals/plugin.py"), server.address, emulator.base_url]
-        self.processes: Final = [
-            _Process(argv, log_file=home / f"plugin-{n}.log", is_ready=lambda log: b"READY" in log)
-            for n in range(2)
-        ]
+        self.processes: Final = [_Process(argv, log_file=home / f"plugin-{n}.log") for n in range(2)]
 
     async def ask(self, name: str, *, directive: str) -> None:
         """Start a workflow."""

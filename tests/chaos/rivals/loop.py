@@ -2,8 +2,9 @@
 
     python -m tests.chaos.rivals.loop --client http|sdk --base-url URL --questions FILE --answers FILE
 
-A supervisor starts it again when it is killed; it then runs whatever is on the list of questions and not
-among the answers. Each line of both files is a JSON array: name and text, or name and interaction id.
+``READY`` on stdout says it serves. A supervisor starts it again when it is killed; it then runs whatever is on
+the list of questions and not among the answers. Each line of both files is a JSON array: name and text, or
+name, interaction id and status.
 """
 
 import argparse
@@ -88,6 +89,7 @@ def _lines(path: Path) -> list[list[str]]:
 
 async def _serve(create: Send, status: Status, *, questions: Path, answers: Path) -> None:
     taken = {line[0] for line in _lines(answers)}
+    print("READY", flush=True)  # noqa: T201 - for whoever started it
     async with asyncio.TaskGroup() as group:
         while True:
             for name, text in _lines(questions):
