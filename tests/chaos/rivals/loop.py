@@ -2,8 +2,8 @@
 
     python -m tests.chaos.rivals.loop --client http|sdk --base-url URL --questions FILE --answers FILE
 
-``READY`` on stdout says it serves. A supervisor starts it again when it is killed; it then runs whatever is on
-the list of questions and not among the answers. Each line of both files is a JSON array: name and text, or
+``READY`` on stdout says it serves. A supervisor starts it again when it is killed; it then runs whatever is
+on the list of questions and not among the answers. Each line of both files is a JSON array: name and text, or
 name, interaction id and status.
 """
 
