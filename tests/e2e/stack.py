@@ -100,6 +100,8 @@ class WorkerProcess:
     def start(self) -> None:
         """Start it and return once ``/healthz`` says it is ready.
 
+        Not from a thread that may end: to the kernel that is the parent, and the worker ends with it.
+
         Raises:
             RuntimeError: It did not come up; the message ends with what it wrote.
         """
