@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
+from artifacts.inert import without_any_html, without_html
 from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
 from artifacts.media import INLINE_IMAGE_TYPES, essence_of
 from artifacts.running_text import OTHERS_PARSER, insert, write_mark
@@ -23,15 +24,12 @@ _START: Final = re.compile(r"^(\d*)([-+=.)])")
 
 _BLOCKS: Final = MarkdownIt("commonmark").disable("inline")
 
-_HTML_ENDS: Final = ("-->", "?>", "]]>", "</script>", ">")
-"""What ends the kinds of HTML that go on across blank lines (CommonMark 0.31, section 4.6)."""
-
 
 def render_markdown(report: Report) -> str:
     """Return the report as Markdown.
 
-    The agent's own text stays as it is, but for characters that nobody can see; only marks are put in, and
-    what it left open at its end is closed.
+    The agent's own text stays as it is, but for characters that nobody can see and for HTML, which is
+    escaped; only marks are put in, and what it left open at its end is closed.
     """
     sources = Sources(report.blocks)
     head = [f"# {_escape(title_of(report))}"]
@@ -56,14 +54,14 @@ def _answer(report: Report, sources: Sources) -> Iterator[str]:
     for block in report.blocks:
         if isinstance(block, TextBlock):
             text, marks = marked(block, sources, OTHERS_PARSER)
-            yield _closed(insert(text, marks, write).strip("\n"))
+            yield _closed(without_html(insert(text, marks, write)).strip("\n"))
         else:
             yield _file(block)
 
 
 def _unmarked_answer(report: Report) -> Iterator[str]:
     for block in report.blocks:
-        yield clean_text(block.text) if isinstance(block, TextBlock) else _file(block)
+        yield without_any_html(clean_text(block.text)) if isinstance(block, TextBlock) else _file(block)
 
 
 def _closed(text: str) -> str:
@@ -71,7 +69,7 @@ def _closed(text: str) -> str:
     if _is_closed(text):
         return text
     ends = [token.markup for token in _BLOCKS.parse(text)[-1:] if token.type == "fence"]
-    return next((f"{text}\n{end}" for end in (*ends, *_HTML_ENDS) if _is_closed(f"{text}\n{end}")), text)
+    return next((f"{text}\n{end}" for end in ends if _is_closed(f"{text}\n{end}")), text)
 
 
 def _is_closed(text: str) -> bool:

@@ -212,7 +212,9 @@ async def test_hostile_replies_are_shown_and_not_obeyed(
     page = (tmp_path / "report.html").read_text()
     report = (tmp_path / "report.md").read_text()
     assert attacks_in(page) == []
-    # report.md keeps the agent's own Markdown, HTML included; what others wrote is in the list of sources.
+    # Links in the agent's own Markdown are left to the reader, whose viewer knows which addresses to follow;
+    # HTML is not, nor is any link in the list of sources.
+    assert [each for each in attacks_in(as_lenient_viewer(report)) if not each.startswith("href=")] == []
     sources = report[report.index("## Sources") :]
     assert "example" in sources
     assert attacks_in(as_lenient_viewer(sources)) == []
