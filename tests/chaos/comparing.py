@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from temporalio.client import Client
 
@@ -15,6 +16,10 @@ from tests.chaos.storm import Storm, storm
 from tests.chaos.table import Table
 from tests.dev_server import running_dev_server
 from tests.emulator_server import EmulatorServer
+
+_PAUSE_S: Final = (1.0, 4.0)
+"""Long enough for a process to answer something: a loop that is killed before answers nothing, and pays anew
+for every open question each time it is started."""
 
 
 def contenders(
@@ -28,7 +33,7 @@ def contenders(
         yield _plugin(home / "plugin")
 
 
-async def comparison(home: Path, *, seed: int, questions: int = 100, kills: int = 25) -> Table:
+async def comparison(home: Path, *, seed: int, questions: int = 100, kills: int = 15) -> Table:
     """Kill the processes of each contender at random while they submit."""
     began_s = time.monotonic()
     async with AsyncExitStack() as stack:
@@ -38,7 +43,8 @@ async def comparison(home: Path, *, seed: int, questions: int = 100, kills: int 
         for each in contenders(home, label="comparison"):
             contender = await stack.enter_async_context(each)
             rng = random.Random(f"comparison {seed}")  # noqa: S311 - repeatable bad luck, not secrets
-            await storm(contender, Storm(questions=questions, kills=kills, prefix="question"), rng=rng)
+            size = Storm(questions=questions, kills=kills, prefix="question", pause_s=_PAUSE_S)
+            await storm(contender, size, rng=rng)
             waits.append((contender, asyncio.create_task(contender.finish(within_s=WITHIN_S))))
         table = Table(f"{questions} questions and {kills} kills with SIGKILL for each")
         table.head("who", "answered", "interactions paid for", "duplicates", "paid and out of sight")

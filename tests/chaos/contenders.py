@@ -62,6 +62,9 @@ class Longhaul:
     Args:
         trial: Its runs.
         workers: Started ones.
+
+    Attributes:
+        is_doubt_enough: Whether not to wait for what takes two minutes; see `Trial.wait`.
     """
 
     name = "Longhaul"
@@ -70,6 +73,7 @@ class Longhaul:
         self.trial: Final = trial
         self.emulator = trial.emulator
         self._workers = workers
+        self.is_doubt_enough = False
 
     async def ask(self, name: str, *, directive: str) -> None:
         """Start a run."""
@@ -81,8 +85,8 @@ class Longhaul:
 
     async def finish(self, *, within_s: float) -> Ledger:
         """Wait, resolve what is held, wait for that."""
-        await self.trial.wait(within_s=within_s)
-        await self.trial.resolve(within_s=within_s)
+        await self.trial.wait(within_s=within_s, is_doubt_enough=self.is_doubt_enough)
+        await self.trial.resolve(within_s=within_s, is_doubt_enough=self.is_doubt_enough)
         return await self.trial.close()
 
 

@@ -15,8 +15,9 @@ from tests.emulator_server import EmulatorServer
 _LONG_S = 36_000
 """Emulated length of a research that outlasts all kills: ten wall minutes."""
 
-_SLOWEST_LOOK_S = 120.0
-"""A worker killed in the middle of a look is given up after 75 s."""
+_SLOWEST_LOOK_S = 180.0
+"""A worker killed in the middle of a look is given up after 75 s. The next look may come a minute later:
+each look counts as an attempt, and the pause between attempts grows up to that."""
 
 
 async def first_look(home: Path, *, seed: int, count: int = 7) -> Table:

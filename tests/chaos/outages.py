@@ -62,24 +62,12 @@ async def outlive(
     return await longhaul.finish(within_s=WITHIN_S)
 
 
-async def bad_network(
-    home: Path, *, seed: int, questions: int = 100, lasts_s: float = 60.0, workers: int = 2
-) -> Table:
+async def bad_network(home: Path, *, seed: int, questions: int = 100, lasts_s: float = 60.0) -> Table:
     """Spoil the network between worker and API, and between worker and Temporal."""
     rng = random.Random(f"network {seed}")  # noqa: S311 - repeatable bad luck, not secrets
     began_s = time.monotonic()
-    async with _behind_proxies(home, workers=workers) as (longhaul, proxies):
-        moods: Counter[str] = Counter()
-        spoiling = [
-            asyncio.create_task(
-                _spoil(proxy, rng=random.Random(rng.random()), lasts_s=lasts_s, name=name, moods=moods)  # noqa: S311 - as above
-            )
-            for name, proxy in proxies.items()
-        ]
-        for number, directive in enumerate(fortunes(rng, questions)):
-            await longhaul.ask(f"network-{number}", directive=directive)
-            await asyncio.sleep(lasts_s / questions)
-        await asyncio.gather(*spoiling)
+    async with behind_proxies(home) as (longhaul, proxies):
+        moods = await swallow(longhaul, proxies, rng=rng, questions=questions, lasts_s=lasts_s)
         ledger = await longhaul.finish(within_s=WITHIN_S)
     table = books(
         f"{questions} submissions over a network that stalls, resets and truncates for {lasts_s:.0f} s",
@@ -92,8 +80,27 @@ async def bad_network(
     return table
 
 
+async def swallow(
+    longhaul: Longhaul, proxies: dict[str, Proxy], *, rng: random.Random, questions: int, lasts_s: float
+) -> Counter[str]:
+    """Hand in questions while the network is bad; return how often it was bad in which way."""
+    moods: Counter[str] = Counter()
+    spoiling = [
+        asyncio.create_task(
+            _spoil(proxy, rng=random.Random(rng.random()), lasts_s=lasts_s, name=name, moods=moods)  # noqa: S311 - as above
+        )
+        for name, proxy in proxies.items()
+    ]
+    for number, directive in enumerate(fortunes(rng, questions)):
+        await longhaul.ask(f"network-{number}", directive=directive)
+        await asyncio.sleep(lasts_s / questions)
+    await asyncio.gather(*spoiling)
+    return moods
+
+
 @asynccontextmanager
-async def _behind_proxies(home: Path, *, workers: int) -> AsyncIterator[tuple[Longhaul, dict[str, Proxy]]]:
+async def behind_proxies(home: Path, *, workers: int = 2) -> AsyncIterator[tuple[Longhaul, dict[str, Proxy]]]:
+    """Run Longhaul with a proxy before its API and one before its Temporal; see `longhaul_on`."""
     make_home(home)
     with (
         running_dev_server(db_file=home / "temporal.db") as server,

@@ -72,11 +72,13 @@ class Storm:
         questions: How many in all, spread evenly over the kills.
         kills: How many.
         prefix: Of the questions' names.
+        pause_s: Between two kills, at the least and at the most.
     """
 
     questions: int
     kills: int
     prefix: str
+    pause_s: tuple[float, float] = (0.2, 1.5)
 
 
 async def storm(
@@ -101,7 +103,7 @@ async def storm(
         if chosen in revivals:
             await revivals[chosen]
         watch = asyncio.create_task(
-            moments.next(aim) if moments and aim != "any" else asyncio.sleep(rng.uniform(0.2, 1.5))
+            moments.next(aim) if moments and aim != "any" else asyncio.sleep(rng.uniform(*size.pause_s))
         )
         due = round(size.questions * (kill + 1) / size.kills)
         for number in range(asked, due):

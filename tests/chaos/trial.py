@@ -110,7 +110,7 @@ class Trial:
                 raise TimeoutError(f"after {within_s:g} s still under way: {under_way}")
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def resolve(self, *, within_s: float) -> None:
+    async def resolve(self, *, within_s: float, is_doubt_enough: bool = False) -> None:
         """Resolve what is held, as a webhook and a person would, until nothing is.
 
         News for what the emulator took, a new submission for what it did not. Counted in ``journeys``.
@@ -124,7 +124,7 @@ class Trial:
             paid = paid_interactions(self.emulator, held)
             for name in held:
                 await self._resolve(name, paid[name])
-            await self.wait(within_s=within_s)
+            await self.wait(within_s=within_s, is_doubt_enough=is_doubt_enough)
 
     async def _resolve(self, name: str, paid: list[str]) -> None:
         view = await look_at_run(self.client, name)

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.contenders import Longhaul
-from tests.chaos.outages import bad_network, outlive
+from tests.chaos.outages import behind_proxies, outlive, swallow
 from tests.chaos.storm import Moments, Storm, storm
 from tests.chaos.trial import Trial
 from tests.e2e.stack import Stack, running_stack
@@ -54,7 +54,9 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
 async def longhaul_on(stack: Stack, *, label: str) -> Longhaul:
     """Longhaul on the stack, with runs of its own."""
     trial = Trial(await stack.client(), emulator=stack.emulator, home=stack.home, label=label)
-    return Longhaul(trial, [stack.worker])
+    longhaul = Longhaul(trial, [stack.worker])
+    longhaul.is_doubt_enough = True
+    return longhaul
 
 
 def lucky(seed: int) -> random.Random:
@@ -67,8 +69,9 @@ async def test_killed_workers_neither_pay_twice_nor_lose_anything(stack: Stack) 
     longhaul = await longhaul_on(stack, label="kills")
     size = Storm(questions=12, kills=3, prefix="kill")
     await storm(longhaul, size, rng=lucky(1), moments=Moments(stack.home))
-    await longhaul.trial.wait(within_s=_WITHIN_S, is_doubt_enough=True)
-    ledger = await longhaul.trial.close()
+    ledger = await longhaul.finish(within_s=_WITHIN_S)
+    # Started by a thread of this test's loop, it would be killed with that thread, in the next test.
+    stack.worker.kill()
     assert (ledger.questions, ledger.duplicates, ledger.out_of_sight) == (12, 0, 0)
     assert ledger.answered > 0
 
@@ -83,13 +86,18 @@ async def test_no_fault_of_the_api_pays_twice(stack: Stack) -> None:
 
 
 async def test_a_killed_server_pays_nothing_twice(stack: Stack) -> None:
-    """Runs go on when the server is back on its file, and each was paid for once."""
+    """Runs go on when the server is back on its file, and each is paid for once."""
     longhaul = await longhaul_on(stack, label="server")
     ledger = await outlive(longhaul, stack.server, rng=lucky(1), questions=8, count=1)
-    assert (ledger.answered, ledger.paid, ledger.duplicates) == (8, 8, 0)
+    assert (ledger.questions, ledger.duplicates, ledger.out_of_sight) == (8, 0, 0)
+    assert ledger.answered > 0
 
 
 async def test_a_broken_network_pays_nothing_twice(tmp_path: Path) -> None:
-    """Whatever the network swallows, each run is paid for once and completes."""
-    table = await bad_network(tmp_path / "home", seed=1, questions=8, lasts_s=4, workers=1)
-    assert table.is_good, str(table)
+    """Whatever the network swallows, each run is paid for once, and known to its run or in doubt."""
+    async with behind_proxies(tmp_path / "home", workers=1) as (longhaul, proxies):
+        longhaul.is_doubt_enough = True
+        await swallow(longhaul, proxies, rng=lucky(1), questions=8, lasts_s=4)
+        ledger = await longhaul.finish(within_s=_WITHIN_S)
+    assert (ledger.questions, ledger.duplicates, ledger.out_of_sight) == (8, 0, 0)
+    assert ledger.answered > 0
