@@ -212,7 +212,7 @@ async def test_hostile_replies_are_shown_and_not_obeyed(
     page = (tmp_path / "report.html").read_text()
     report = (tmp_path / "report.md").read_text()
     assert attacks_in(page) == []
-    # Links and images in the agent's own Markdown are left to the reader, whose viewer knows which addresses to follow;
+    # Links and images in the agent's own Markdown are left to the reader, whose viewer knows which to follow;
     # HTML is not, nor is any link in the list of sources.
     assert [
         each for each in attacks_in(as_lenient_viewer(report)) if not each.startswith(("href=", "src="))
