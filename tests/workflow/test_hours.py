@@ -57,7 +57,8 @@ async def test_twenty_minutes_at_default_pacing(skipping: WorkflowEnvironment, a
     timings = result.timings
     assert timings.ended_at
     assert timings.accepted_at
-    assert 19 * 60 < (timings.ended_at - timings.accepted_at).total_seconds() < 21 * 60
+    # The server skips to each look and no further, but what a busy machine takes in between counts, too.
+    assert 19 * 60 < (timings.ended_at - timings.accepted_at).total_seconds() < 25 * 60
     history = await handle.fetch_history()
     own = [
         event
