@@ -6,10 +6,11 @@ changed workflow has to replay the old one, and gets a scenario of its own.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -118,7 +119,15 @@ async def record(client: Client, name: str) -> None:
             print(f"{name}: ended with {ended.cause!r}")  # noqa: T201 - a script talks to who runs it
         # ``x``: fails rather than overwrites.
         with (HISTORIES / f"{name}.json").open("x") as file:
-            file.write((await handle.fetch_history()).to_json() + "\n")
+            history = json.loads((await handle.fetch_history()).to_json())
+            file.write(json.dumps(_without_traces(history), indent=2) + "\n")
+
+
+def _without_traces(part: Any) -> Any:
+    """Return a history without stack traces: they name this machine's folders, and no replay reads them."""
+    if isinstance(part, dict):
+        return {key: _without_traces(value) for key, value in part.items() if key != "stackTrace"}
+    return [_without_traces(each) for each in part] if isinstance(part, list) else part
 
 
 async def _main(names: list[str]) -> None:
