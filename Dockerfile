@@ -14,8 +14,8 @@ RUN python3 -m venv /opt/build && python3 -m venv --without-pip /opt/longhaul
 # Every download is checked against its hash, and nothing runs a stranger's build script. In a layer
 # before the code, so that a changed line of code does not fetch everything again.
 COPY requirements/build.txt requirements/runtime.txt requirements/
-RUN /opt/build/bin/pip install --require-hashes --only-binary=:all: -r requirements/build.txt \
- && /opt/build/bin/pip --python /opt/longhaul install --require-hashes --only-binary=:all: -r requirements/runtime.txt
+RUN /opt/build/bin/pip install --no-deps --require-hashes --only-binary=:all: -r requirements/build.txt \
+ && /opt/build/bin/pip --python /opt/longhaul install --no-deps --require-hashes --only-binary=:all: -r requirements/runtime.txt
 COPY . .
 RUN /opt/build/bin/hatchling build -t wheel -d /tmp/wheel \
  && /opt/build/bin/pip --python /opt/longhaul install --no-index --no-deps /tmp/wheel/*.whl
