@@ -73,3 +73,56 @@ stay in progress for days, so a run stops waiting a little after that."""
 MIN_DEADLINE_S: Final = 10
 MAX_DEADLINE_S: Final = 7 * 24 * 3600
 """A deadline outside of this is a slip of the keyboard."""
+
+MAX_SYSTEM_INSTRUCTION_BYTES: Final = 64 * 1024
+"""A system instruction's length. It stands in history with the question, and is sent with every turn."""
+
+MAX_STOP_SEQUENCES: Final = 5
+"""More are refused by the models of this family; the API's page names no number."""
+
+MAX_SCHEMA_BYTES: Final = 64 * 1024
+"""A JSON Schema for an answer. It stands in history, and far smaller ones are already hard to follow."""
+
+MAX_TOOLS: Final = 128
+"""Tools of one request. Each function's description goes into the prompt."""
+
+MAX_TOOL_ROUNDS: Final = 200
+DEFAULT_TOOL_ROUNDS: Final = 25
+"""Rounds of function calls in one run. Each is an interaction of its own, paid for, and some 40 events of
+history; a model that is not done after 25 is mostly going in circles."""
+
+MAX_CALLS_PER_ROUND: Final = 64
+"""Function calls carried out of one answer. Each is an activity; the rest is refused, and the model told."""
+
+MAX_ARGUMENTS_BYTES: Final = 64 * 1024
+MAX_ROUND_ARGUMENTS_BYTES: Final = 512 * 1024
+"""Arguments of one call, and of all calls of one answer: they stand in history. A longer one is refused, and
+the model told; what is long belongs in a file."""
+
+MAX_TOOL_RESULT_BYTES: Final = 4 * 1024 * 1024
+"""What a tool may return, as JSON. It goes into the model's context, where four million characters are more
+than any model reads."""
+
+MAX_CATALOG_BYTES: Final = 512 * 1024
+"""Descriptions of a run's tools together: they stand in history with every submission that offers them."""
+
+DEFAULT_APPROVAL_S: Final = 24 * 3600
+MAX_APPROVAL_S: Final = 30 * 24 * 3600
+"""How long a plan or a call waits for a person: a day, a month at the most. Interactions are kept for 55 days
+(https://ai.google.dev/gemini-api/docs/interactions-overview, read 2026-11-22)."""
+
+MAX_FEEDBACK_CHARS: Final = 16_000
+"""What a person writes about a plan."""
+
+MAX_PLAN_BYTES: Final = 16 * 1024
+"""What a run's status and details show of a plan; the whole is an artifact."""
+
+MAX_QUOTES: Final = 100
+MAX_QUOTED_BYTES: Final = 8 * 1024 * 1024
+"""Stored texts put into a question at submission, and their length together: more than any model reads."""
+
+MAX_DATA_BYTES: Final = 32 * 1024
+"""What a result keeps of an answer's JSON; a longer one is in the artifact alone."""
+
+MAX_CONTINUATIONS: Final = 50
+"""How often an answer that stopped at the API's own limit is continued; each time is paid for."""

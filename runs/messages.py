@@ -5,16 +5,23 @@ rollout; fields are only ever added, and added ones are optional.
 """
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from runs import limits
+from runs.budget import Budget, Spent
 from runs.errors import RunErrorCode
+from runs.generation import Generation, Outputs, ServiceTier
+from runs.message import Message
 from runs.pacing import Pacing
 from runs.phase import Phase, UnknownPolicy
+from runs.planning import Planning, PlanView
+from runs.tool_calls import PendingToolCall, ToolAnswer, ToolCall, ToolDescription
+from runs.tools import Tool, why_not
 
 DEFAULT_AGENT: Final = "deep-research-preview-04-2026"
 MAX_AGENT: Final = "deep-research-max-preview-04-2026"
@@ -30,14 +37,10 @@ RESULT_MEMO: Final = "longhaul_result"
 """Memo key of a cancelled run's `AgentRunResult`: a cancelled workflow returns nothing."""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
 Label = Annotated[str, StringConstraints(min_length=1, max_length=limits.MAX_LABEL_CHARS)]
 
 
-class Attachment(_Message):
+class Attachment(Message):
     """Something the agent is to read beside the question.
 
     Attributes:
@@ -54,24 +57,90 @@ class Attachment(_Message):
     size_bytes: int | None = None
 
 
-class AgentRunRequest(_Message):
-    """The input of `AgentRun`. ``agent`` and ``input`` alone make a valid run.
+class Quote(Message):
+    """A stored text that takes the place of a placeholder in the input, when it is submitted.
 
-    Attributes:
-        agent: An agent's id. Unknown ones are sent as they are: Google adds agents, and people make them.
-        input: The question, as text.
-        attachments: What to read beside it.
-        visualization: Whether the agent may draw charts.
-        labels: Words to find the run by. They are indexed and not encrypted: no personal data.
-        tenant: Whose run it is, where one Longhaul serves several.
-        deadline_s: Seconds from the start after which the run is stopped and reported as timed out.
-        pacing: How often to look; None for the worker's setting.
-        on_unknown_submission: What to do when the outcome of the submission cannot be learned.
+    So an input may hold the whole report of another run, and history only its address.
     """
 
-    agent: str = Field(min_length=1, max_length=limits.MAX_ID_CHARS)
+    placeholder: str = Field(min_length=1, max_length=32)
+    uri: str = Field(min_length=1, max_length=limits.MAX_URI_CHARS)
+
+
+class TranscriptTurn(Message):
+    """Where in a conversation a run stands, so that it is kept, and can be told anew.
+
+    The run leaves its question and answer as ``turn-NNNNNN.json`` in ``folder``. An API that has forgotten
+    the earlier turns is told them from there.
+
+    Attributes:
+        folder: The conversation's folder in the artifact store.
+        number: The turn's number, from 1.
+        is_retold: Whether the earlier turns are sent along, because the API does not have them any more.
+        origin_question: What the conversation follows up on, if it began with a finished run; retold first.
+        origin_uri: Where the answer to that is stored.
+    """
+
+    folder: str = Field(min_length=1, max_length=limits.MAX_URI_CHARS)
+    number: int = Field(ge=1)
+    is_retold: bool = False
+    origin_question: str = ""
+    origin_uri: str | None = Field(default=None, max_length=limits.MAX_URI_CHARS)
+
+
+class AgentRunRequest(Message):
+    """The input of `AgentRun`. ``agent`` or ``model``, and ``input``, make a valid run.
+
+    Attributes:
+        agent: An agent's id; or a model's in ``model``. Unknown ones are sent as they are: Google adds
+            agents, and people make them.
+        model: A model's id.
+        input: The question, as text.
+        quotes: Stored texts to put into the question.
+        attachments: What to read beside it.
+        system_instruction: How to behave, where the model or agent takes one.
+        generation: How a model generates; None for its defaults.
+        outputs: What a model's answer is to consist of; empty for text.
+        tools: What may be used to answer.
+        max_tool_rounds: How often the run answers function calls before it ends as incomplete.
+        tool_approval_s: How long a call that needs approval waits for a person, in seconds.
+        service_tier: None for the project's.
+        is_background: Whether the API works on it without a connection. None: if it can, else with one.
+        previous_interaction_id: The interaction that this one follows; the API then knows what was said.
+        transcript: Its place in a conversation; None outside of one.
+        planning: Whether to begin with a plan to be approved; None to begin at once.
+        budget: What it may use; None for no bound.
+        visualization: Whether a research agent may draw charts.
+        labels: Words to find the run by. They are indexed and not encrypted: no personal data.
+        tenant: Whose run it is, where one Longhaul serves several.
+        deadline_s: Seconds of work after which the run is stopped and reported as timed out. While it waits
+            for a person, the clock stands still.
+        pacing: How often to look; None for the worker's setting.
+        on_unknown_submission: What to do when the outcome of a submission cannot be learned; None holds an
+            agent's, and sends a model's again, which costs cents.
+    """
+
+    agent: str | None = Field(default=None, min_length=1, max_length=limits.MAX_ID_CHARS)
+    model: str | None = Field(default=None, min_length=1, max_length=limits.MAX_ID_CHARS)
     input: str
+    quotes: tuple[Quote, ...] = Field(default=(), max_length=limits.MAX_QUOTES)
     attachments: tuple[Attachment, ...] = Field(default=(), max_length=limits.MAX_ATTACHMENTS)
+    system_instruction: str | None = Field(default=None, min_length=1)
+    generation: Generation | None = None
+    outputs: Outputs = Outputs()
+    tools: tuple[Tool, ...] = Field(default=(), max_length=limits.MAX_TOOLS)
+    max_tool_rounds: int = Field(default=limits.DEFAULT_TOOL_ROUNDS, ge=1, le=limits.MAX_TOOL_ROUNDS)
+    tool_approval_s: float = Field(
+        default=limits.DEFAULT_APPROVAL_S, ge=limits.MIN_DEADLINE_S, le=limits.MAX_APPROVAL_S
+    )
+    service_tier: ServiceTier | None = None
+    is_background: bool | None = None
+    previous_interaction_id: str | None = Field(
+        default=None, min_length=1, max_length=limits.MAX_INTERACTION_ID_CHARS
+    )
+    transcript: TranscriptTurn | None = None
+    planning: Planning | None = None
+    budget: Budget | None = None
     visualization: bool = True
     labels: tuple[Label, ...] = Field(default=(), max_length=limits.MAX_LABELS)
     tenant: str | None = Field(default=None, min_length=1, max_length=limits.MAX_LABEL_CHARS)
@@ -79,7 +148,21 @@ class AgentRunRequest(_Message):
         default=limits.DEFAULT_DEADLINE_S, ge=limits.MIN_DEADLINE_S, le=limits.MAX_DEADLINE_S
     )
     pacing: Pacing | None = None
-    on_unknown_submission: UnknownPolicy = UnknownPolicy.HOLD
+    on_unknown_submission: UnknownPolicy | None = None
+
+    @property
+    def target(self) -> str:
+        """The agent or model."""
+        target = self.agent or self.model
+        assert target is not None  # one of them is given, or there is no request
+        return target
+
+    @property
+    def unknown_policy(self) -> UnknownPolicy:
+        """What to do when the outcome of a submission cannot be learned."""
+        if self.on_unknown_submission is not None:
+            return self.on_unknown_submission
+        return UnknownPolicy.HOLD if self.model is None else UnknownPolicy.RESUBMIT
 
     @field_validator("input")
     @classmethod
@@ -94,9 +177,16 @@ class AgentRunRequest(_Message):
             )
         return text
 
-    @field_validator("agent", "labels")
+    @field_validator("system_instruction")
     @classmethod
-    def _check_indexed(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _check_instruction(cls, text: str | None) -> str | None:
+        if text is not None and len(text.encode(errors="replace")) > limits.MAX_SYSTEM_INSTRUCTION_BYTES:
+            raise ValueError(f"longer than {limits.MAX_SYSTEM_INSTRUCTION_BYTES:,} bytes")
+        return text
+
+    @field_validator("agent", "model", "labels")
+    @classmethod
+    def _check_indexed(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         # As Temporal's search attributes count: JSON in ASCII, where one emoji is twelve bytes.
         size_bytes = len(json.dumps(value))
         if size_bytes > limits.MAX_INDEXED_BYTES:
@@ -116,8 +206,32 @@ class AgentRunRequest(_Message):
             )
         return attachments
 
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        for objection in self._objections():
+            raise ValueError(objection)
+        return self
 
-class Usage(_Message):
+    def _objections(self) -> Iterator[str]:
+        """Yield why the service would refuse the request as a whole, as far as is known."""
+        if (self.agent is None) == (self.model is None):
+            yield "give exactly one of agent and model"
+        if self.agent is not None and self.generation is not None:
+            yield "generation options go with a model, not with an agent"
+        if self.agent is not None and self.outputs.forms:
+            yield f"{self.agent} chooses the form of its answer; only a model can be asked for one"
+        is_research = self.agent is not None and self.agent.startswith("deep-research-")
+        if is_research and self.system_instruction is not None:
+            yield f"{self.agent} takes no system instruction; say it in the question"
+        if is_research and self.is_background is False:
+            yield f"{self.agent} works in the background only"
+        if self.planning is not None and not is_research:
+            yield "planning is what Deep Research does; no other agent or model makes a plan first"
+        if objection := why_not(self.tools, agent=self.agent):
+            yield objection
+
+
+class Usage(Message):
     """Tokens and searches an interaction was billed for. None: the API did not say."""
 
     input_tokens: int | None = None
@@ -128,8 +242,18 @@ class Usage(_Message):
     total_tokens: int | None = None
     searches: int | None = None
 
+    def plus(self, other: "Usage") -> "Usage":
+        """Return both together; a number that only one of them knows is taken as it is."""
+        return Usage(
+            **{
+                name: None if one is None and another is None else (one or 0) + (another or 0)
+                for name in Usage.model_fields
+                for one, another in [(getattr(self, name), getattr(other, name))]
+            }
+        )
 
-class ArtifactRef(_Message):
+
+class ArtifactRef(Message):
     """Where a file that a run left behind is kept."""
 
     name: str = Field(max_length=255)
@@ -139,33 +263,68 @@ class ArtifactRef(_Message):
     sha256: str
 
 
-class RunError(_Message):
+class RunError(Message):
     """Why a run did not complete."""
 
     code: RunErrorCode
     message: str = Field(max_length=limits.MAX_ERROR_CHARS)
 
 
-class SubmitInteraction(_Message):
+class FollowUpKind(StrEnum):
+    """Why a run takes another turn."""
+
+    TOOL_RESULTS = "tool_results"
+    CONTINUATION = "continuation"
+    """The answer stopped at a limit of the API's own, and goes on."""
+    PLAN_REVISED = "plan_revised"
+    PLAN_APPROVED = "plan_approved"
+
+
+class FollowUp(Message):
+    """What a further turn of a run says.
+
+    Attributes:
+        kind: Why there is one.
+        previous_interaction_id: What it follows.
+        text: What a person says about a plan.
+        answers: The results of the function calls.
+        interaction_uri: The stored interaction that is to be continued, with its continuation token.
+    """
+
+    kind: FollowUpKind
+    previous_interaction_id: str
+    text: str = ""
+    answers: tuple[ToolAnswer, ...] = ()
+    interaction_uri: str | None = None
+
+
+class SubmitInteraction(Message):
     """Input of ``submit_interaction``."""
 
     request: AgentRunRequest
+    """Of a further turn, without what only the first one sends: the whole question and the attachments."""
     artifacts_prefix: str
     """Where in the artifact store this run's files go."""
     number: int = 1
     """Which submission of the run this is; each has a journal of its own, and is sent at most once."""
     token: str = ""
     """The submission's secret: whoever knows it may say which interaction it became."""
+    follow_up: FollowUp | None = None
+    """What to send in a further turn; None in the first."""
+    functions: tuple[ToolDescription, ...] = ()
+    """The function tools that the request names, as the workers have them."""
+    is_foreground: bool = False
+    """Whether to hold a connection until it is done, because the API refused to work without one."""
 
 
-class RecoverSubmission(_Message):
+class RecoverSubmission(Message):
     """Input of ``recover_submission``."""
 
     artifacts_prefix: str
     number: int
 
 
-class Recovered(_Message):
+class Recovered(Message):
     """What the journal says of a submission whose worker was lost sight of.
 
     Attributes:
@@ -178,15 +337,17 @@ class Recovered(_Message):
     artifacts_uri: str = ""
 
 
-class Submitted(_Message):
+class Submitted(Message):
     """An accepted submission."""
 
     interaction_id: str
     artifacts_uri: str
     """The folder in the artifact store, as an address a person can follow."""
+    has_ended: bool = False
+    """Whether the answer to the submission showed a turn that was over, as it does in the foreground."""
 
 
-class WatchInteraction(_Message):
+class WatchInteraction(Message):
     """Input of ``watch_interaction``."""
 
     interaction_id: str
@@ -195,7 +356,7 @@ class WatchInteraction(_Message):
     pacing: Pacing | None = None
 
 
-class Sighting(_Message):
+class Sighting(Message):
     """What the last look saw. Kept in the activity's heartbeat details between looks.
 
     Attributes:
@@ -207,6 +368,7 @@ class Sighting(_Message):
         searches: Search queries so far.
         pages: Pages read so far.
         latest_thought: The latest thought summary, shortened; None if there was none.
+        latest_action: What a tool was last used for, such as ``searching: heat pumps``; None if none was.
         total_tokens: Tokens so far; None where the API does not say before the end.
         failures: Looks in a row that failed.
         problem: What the last failed look ran into; None when the last look was fine.
@@ -221,13 +383,14 @@ class Sighting(_Message):
     searches: int = 0
     pages: int = 0
     latest_thought: str | None = None
+    latest_action: str | None = None
     total_tokens: int | None = None
     failures: int = 0
     problem: str | None = None
     missing_since: datetime | None = None
 
 
-class SettleInteraction(_Message):
+class SettleInteraction(Message):
     """Input of ``settle_interaction``."""
 
     interaction_id: str
@@ -237,6 +400,21 @@ class SettleInteraction(_Message):
     workflow_id: str
     artifacts_prefix: str
     requested_at: datetime
+    turn: int = 1
+    """Which turn of the run this is. The files of a turn that is not the last go into ``turns/N/``."""
+    is_plan: bool = False
+    """Whether the agent was asked for a plan: what it completed with is one."""
+    earlier: tuple[str, ...] = ()
+    """Stored interactions of earlier turns that are part of the same answer, in order: rounds of function
+    calls, and hops of an answer that was continued. Report and text join them with this one."""
+    earlier_usage: Usage = Usage()
+    """What the earlier turns of the run used, plans included, for the report's head."""
+    earlier_cost_usd: float | None = 0.0
+    """Their estimated cost; None where one has none."""
+    json_schema: dict[str, JsonValue] | None = None
+    """What the text of the answer has to follow."""
+    transcript: TranscriptTurn | None = None
+    """Where to leave the turn of a conversation."""
 
 
 class Outcome(StrEnum):
@@ -246,9 +424,15 @@ class Outcome(StrEnum):
     INCOMPLETE = "incomplete"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    NEEDS_TOOLS = "needs_tools"
+    """The model asks for functions to be called; the results go into a new interaction."""
+    CONTINUES = "continues"
+    """The answer stopped at a limit of the API's own, and can be continued."""
+    PLAN_READY = "plan_ready"
+    """The agent completed with a plan, which waits for approval."""
 
 
-class Counts(_Message):
+class Counts(Message):
     """What a report is made of."""
 
     steps: int = 0
@@ -258,9 +442,12 @@ class Counts(_Message):
     sources: int = 0
     images: int = 0
     text_bytes: int = 0
+    code_runs: int = 0
+    tool_calls: int = 0
+    """Calls of functions and of remote MCP servers."""
 
 
-class Settled(_Message):
+class Settled(Message):
     """What settling found and stored."""
 
     outcome: Outcome
@@ -273,21 +460,29 @@ class Settled(_Message):
     counts: Counts = Counts()
     notes: tuple[str, ...] = ()
     """Oddities worth a person's eye, such as step types unknown to this version."""
+    calls: tuple[ToolCall, ...] = ()
+    """What is to be called, with ``NEEDS_TOOLS``."""
+    interaction_uri: str = ""
+    """Where the interaction is stored as received."""
+    text_uri: str | None = None
+    """Where the text of the answer, or the plan, is stored alone; None when there is none."""
+    data: JsonValue = None
+    """The answer's JSON, where a schema was asked for and it is small enough for history."""
 
 
-class CheckInteraction(_Message):
+class CheckInteraction(Message):
     """Input of ``check_interaction``."""
 
     interaction_id: str
 
 
-class CancelInteraction(_Message):
+class CancelInteraction(Message):
     """Input of ``cancel_interaction``."""
 
     interaction_id: str
 
 
-class CancelReport(_Message):
+class CancelReport(Message):
     """What came of asking the API to stop.
 
     Attributes:
@@ -303,7 +498,7 @@ class CancelReport(_Message):
     sighting: Sighting | None = None
 
 
-class Timings(_Message):
+class Timings(Message):
     """When what happened, by the server's clock. None: it did not happen."""
 
     requested_at: datetime
@@ -313,7 +508,7 @@ class Timings(_Message):
     closed_at: datetime | None = None
 
 
-class AgentRunResult(_Message):
+class AgentRunResult(Message):
     """What a run leaves behind, small enough for history. The files themselves are artifacts."""
 
     phase: Phase
@@ -325,8 +520,15 @@ class AgentRunResult(_Message):
     """How often the request was sent, refusals included."""
     excerpt: str = Field(default="", description="The first 4 KB of the report's text.")
     artifacts: tuple[ArtifactRef, ...] = ()
+    text_uri: str | None = None
+    """Where the text of the answer is stored alone; None when there is none."""
+    data: JsonValue = None
+    """The answer's JSON, where a schema was asked for; None where it is too large for history."""
     usage: Usage = Usage()
+    """Of all interactions together."""
     cost_usd: float | None = None
+    spent: Spent = Spent()
+    """The same, as budgets count."""
     counts: Counts = Counts()
     timings: Timings
     error: RunError | None = None
@@ -334,7 +536,7 @@ class AgentRunResult(_Message):
     notes: tuple[str, ...] = ()
 
 
-class AgentRunStatus(_Message):
+class AgentRunStatus(Message):
     """Answer of the ``status`` query: where a run stands."""
 
     phase: Phase
@@ -353,9 +555,21 @@ class AgentRunStatus(_Message):
     """What the run is waiting out, if anything."""
     sighting: Sighting | None = None
     """The last sighting the workflow was told of; the newest is in the pending activity's heartbeat."""
+    turn: int = 1
+    """Which turn of the run this is; each is an interaction of its own."""
+    interaction_ids: tuple[str, ...] = ()
+    """Of all turns so far, in order."""
+    plan: PlanView | None = None
+    """The plan that waits for approval."""
+    pending_calls: tuple[PendingToolCall, ...] = ()
+    """Function calls that wait for approval."""
+    running_calls: int = 0
+    """Function calls under way."""
+    spent: Spent = Spent()
+    """What the run has used so far."""
 
 
-class Notification(_Message):
+class Notification(Message):
     """Payload of the ``notified`` signal: a hint that a look is worth while. Never the truth.
 
     Attributes:
@@ -381,7 +595,7 @@ class Resolution(StrEnum):
     GIVE_UP = "give_up"
 
 
-class ResolveSubmission(_Message):
+class ResolveSubmission(Message):
     """Argument of the ``resolve_submission`` update.
 
     Attributes:

@@ -7,9 +7,11 @@ replay and a test may run it ten thousand times a second.
 A run is *requested* until its submission has been accepted, *running* while the API works on it,
 *settling* while its files are stored, and *cancelling* while the API is told to stop. It is
 *submission_unknown* while nobody can say whether the API took a submission: sending again could pay
-twice, giving up could lose a paid report, so it waits for news. The other phases are ends. Once a turn
-has ended there is nothing left to stop: the money is spent and the answer exists, so neither a cancel
-nor the deadline leaves *settling*, which has a bound of its own.
+twice, giving up could lose a paid report, so it waits for news. It is *calling_tools* while it carries
+out the functions that a model asked for, and *awaiting_approval* while a person has to decide about a
+call or a plan; the answer goes into a further interaction, so the run is *requested* again. The other
+phases are ends. Once a turn has ended there is nothing left to stop: the money is spent and the answer
+exists, so neither a cancel nor the deadline leaves *settling*, which has a bound of its own.
 """
 
 from enum import StrEnum
@@ -23,6 +25,8 @@ class Phase(StrEnum):
     SUBMISSION_UNKNOWN = "submission_unknown"
     RUNNING = "running"
     SETTLING = "settling"
+    CALLING_TOOLS = "calling_tools"
+    AWAITING_APPROVAL = "awaiting_approval"
     CANCELLING = "cancelling"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
@@ -38,7 +42,7 @@ class Phase(StrEnum):
     @property
     def needs_a_person(self) -> bool:
         """Whether a run in this phase may wait for somebody to decide."""
-        return self is Phase.SUBMISSION_UNKNOWN
+        return self in (Phase.SUBMISSION_UNKNOWN, Phase.AWAITING_APPROVAL)
 
 
 class UnknownPolicy(StrEnum):
@@ -70,6 +74,16 @@ class Event(StrEnum):
     SETTLED_INCOMPLETE = "settled as incomplete"
     SETTLED_FAILED = "settled as failed"
     SETTLED_CANCELLED = "settled as cancelled"
+    CONTINUED = "answer to be continued"
+    TOOLS_ASKED = "function calls asked for"
+    TOOLS_ANSWERED = "function calls answered"
+    CALLS_HELD = "calls need approval"
+    CALLS_DECIDED = "all calls decided"
+    PLAN_READY = "plan ready"
+    PLAN_APPROVED = "plan approved"
+    PLAN_REVISED = "plan revised"
+    PLAN_EXPIRED = "plan expired"
+    BUDGET_EXHAUSTED = "budget exhausted"
     CALLER_STOPPED = "stopped for the caller"
     DEADLINE_STOPPED = "stopped at the deadline"
 
@@ -95,6 +109,8 @@ _NEXT: Final[dict[Phase, dict[Event, Phase]]] = {
         # News of an earlier submission, whose outcome had been unknown.
         Event.ADOPTED: Phase.RUNNING,
         Event.STOP_ASKED: Phase.CANCELLING,
+        # Before a submission, so that what there is by then is kept.
+        Event.BUDGET_EXHAUSTED: Phase.INCOMPLETE,
     },
     Phase.SUBMISSION_UNKNOWN: {
         # A webhook or a person named the interaction.
@@ -115,6 +131,23 @@ _NEXT: Final[dict[Phase, dict[Event, Phase]]] = {
         Event.SETTLED_FAILED: Phase.FAILED,
         Event.SETTLED_CANCELLED: Phase.CANCELLED,
         Event.LOST: Phase.FAILED,
+        # The turn is over, but not the run: each of these leads to a further interaction.
+        Event.CONTINUED: Phase.REQUESTED,
+        Event.TOOLS_ASKED: Phase.CALLING_TOOLS,
+        Event.PLAN_READY: Phase.AWAITING_APPROVAL,
+    },
+    Phase.CALLING_TOOLS: {
+        Event.TOOLS_ANSWERED: Phase.REQUESTED,
+        # The other calls go on meanwhile.
+        Event.CALLS_HELD: Phase.AWAITING_APPROVAL,
+        Event.STOP_ASKED: Phase.CANCELLING,
+    },
+    Phase.AWAITING_APPROVAL: {
+        Event.CALLS_DECIDED: Phase.CALLING_TOOLS,
+        Event.PLAN_APPROVED: Phase.REQUESTED,
+        Event.PLAN_REVISED: Phase.REQUESTED,
+        Event.PLAN_EXPIRED: Phase.TIMED_OUT,
+        Event.STOP_ASKED: Phase.CANCELLING,
     },
     Phase.CANCELLING: {
         # It had finished before the cancel reached it: what was paid for is kept.
