@@ -13,11 +13,24 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from interactions.config import ApiConfig, VertexTarget
 from runs.pacing import Pacing
 from runs.pricing import PriceTable
 
 GEMINI_BASE_URL: Final = "https://generativelanguage.googleapis.com"
 """Google's own service (google-genai 3.4.0, read 2026-11-22)."""
+
+_PLACEHOLDER_KEY: Final = "emulator"
+"""Sent where no key is configured and none is needed."""
+
+_API_VARIABLES: Final = {
+    "api_key": "GEMINI_API_KEY",
+    "base_url": "LONGHAUL_API_BASE_URL",
+    "project": "LONGHAUL_VERTEX_PROJECT",
+    "location": "LONGHAUL_VERTEX_LOCATION",
+    "token": "LONGHAUL_VERTEX_TOKEN",
+}
+"""The variable behind each field that an `ApiConfig` may refuse."""
 
 
 class SettingsError(Exception):
@@ -109,6 +122,44 @@ class Settings(BaseModel):
         if settings.poll_max_s < settings.poll_min_s:
             raise SettingsError("LONGHAUL_POLL_MAX_S: must not be below LONGHAUL_POLL_MIN_S")
         return settings
+
+    def api_config(self) -> ApiConfig:
+        """Return how to reach the API, with the client's own bounds.
+
+        Raises:
+            SettingsError: There is no credential, or a value cannot be used.
+        """
+        try:
+            vertex = self._vertex_target()
+            return ApiConfig(
+                api_key=self._key() if vertex is None else None,
+                vertex=vertex,
+                base_url=self.api_base_url,
+                # Vertex calls its beta v1beta1.
+                api_version="v1beta1" if vertex and self.api_version == "v1beta" else self.api_version,
+            )
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            variable = _API_VARIABLES.get(str(first["loc"][0]), "API settings")
+            raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+
+    def _key(self) -> SecretStr:
+        if self.api_key is not None:
+            return self.api_key
+        if self.is_paid:
+            raise SettingsError(
+                "GEMINI_API_KEY: not set; set it, or point LONGHAUL_API_BASE_URL at an emulator"
+            )
+        return SecretStr(_PLACEHOLDER_KEY)
+
+    def _vertex_target(self) -> VertexTarget | None:
+        if self.vertex_project is None:
+            return None
+        if self.vertex_token is None:
+            raise SettingsError("LONGHAUL_VERTEX_TOKEN: not set, and LONGHAUL_VERTEX_PROJECT needs it")
+        return VertexTarget(
+            project=self.vertex_project, location=self.vertex_location, token=self.vertex_token
+        )
 
     def prices(self) -> PriceTable:
         """Read the price table: the built-in one, with the entries of ``LONGHAUL_PRICES_FILE`` over it.

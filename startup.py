@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from pydantic import SecretStr, ValidationError
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -25,9 +24,9 @@ from activities.timeouts import CALL_TIMEOUT
 from artifacts.errors import ArtifactsError
 from artifacts.store import ArtifactStore
 from health import loopback_address
-from interactions.config import ApiConfig, VertexTarget
+from interactions.config import ApiConfig
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
-from settings import Settings
+from settings import Settings, SettingsError
 from telemetry import LogLevel, temporal_runtime
 
 EXIT_MISCONFIGURED: Final = 2
@@ -41,18 +40,6 @@ _CONNECT_AGAIN_AFTER_S: Final = 0.25
 
 _CHECK_TIMEOUT: Final = timedelta(seconds=10)
 """One question to a server that has just answered."""
-
-_PLACEHOLDER_KEY: Final = "emulator"
-"""Sent where no key is configured and none is needed."""
-
-_VARIABLES: Final = {
-    "api_key": "GEMINI_API_KEY",
-    "base_url": "LONGHAUL_API_BASE_URL",
-    "project": "LONGHAUL_VERTEX_PROJECT",
-    "location": "LONGHAUL_VERTEX_LOCATION",
-    "token": "LONGHAUL_VERTEX_TOKEN",
-}
-"""The variable behind each field that may be refused."""
 
 _WIRE_NAMES: Final = {
     "Text": "INDEXED_VALUE_TYPE_TEXT",
@@ -91,45 +78,22 @@ def connection() -> ClientConnectConfig:
 
 
 def api_config(settings: Settings) -> ApiConfig:
-    """Return how to reach the API.
+    """Return how a worker is to reach the API.
 
     Raises:
         StartupError: There is no credential, or a value cannot be used.
     """
     try:
-        vertex = _vertex_target(settings)
-        return ApiConfig(
-            api_key=_api_key(settings) if vertex is None else None,
-            vertex=vertex,
-            base_url=settings.api_base_url,
-            # Vertex calls its beta v1beta1.
-            api_version="v1beta1" if vertex and settings.api_version == "v1beta" else settings.api_version,
-            call_timeout_s=CALL_TIMEOUT.total_seconds(),
-            create_timeout_s=CALL_TIMEOUT.total_seconds(),
+        config = settings.api_config()
+    except SettingsError as error:
+        raise StartupError(str(error)) from None
+    return config.model_copy(
+        update={
+            "call_timeout_s": CALL_TIMEOUT.total_seconds(),
+            "create_timeout_s": CALL_TIMEOUT.total_seconds(),
             # An activity that waited for a connection would use up its time for nothing.
-            max_connections=settings.max_activities,
-        )
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        variable = _VARIABLES.get(str(first["loc"][0]), "API settings")
-        raise StartupError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def _api_key(settings: Settings) -> SecretStr:
-    if settings.api_key is not None:
-        return settings.api_key
-    if settings.is_paid:
-        raise StartupError("GEMINI_API_KEY: not set; set it, or point LONGHAUL_API_BASE_URL at an emulator")
-    return SecretStr(_PLACEHOLDER_KEY)
-
-
-def _vertex_target(settings: Settings) -> VertexTarget | None:
-    if settings.vertex_project is None:
-        return None
-    if settings.vertex_token is None:
-        raise StartupError("LONGHAUL_VERTEX_TOKEN: not set, and LONGHAUL_VERTEX_PROJECT needs it")
-    return VertexTarget(
-        project=settings.vertex_project, location=settings.vertex_location, token=settings.vertex_token
+            "max_connections": settings.max_activities,
+        }
     )
 
 

@@ -18,10 +18,10 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "artifacts": frozenset({"runs"}),
     "activities": frozenset({"runs", "interactions", "artifacts"}),
     "workflows": frozenset({"runs", "activities"}),
-    "starter": frozenset({"workflows", "runs", "artifacts", "settings"}),
+    "starter": frozenset({"workflows", "runs", "artifacts", "interactions", "settings"}),
     # It imports none of our code, so that it cannot share a client's mistake.
     "emulator": frozenset(),
-    "settings": frozenset({"runs"}),
+    "settings": frozenset({"runs", "interactions"}),
     "telemetry": frozenset(),
     "health": frozenset(),
     "startup": frozenset(
