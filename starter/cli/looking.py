@@ -1,0 +1,90 @@
+"""``longhaul status``, ``watch``, ``result`` and ``list``: what shows runs and changes nothing."""
+# ruff: noqa: PLC0415 - Temporal's library takes a second to load, which `longhaul --help` need not wait for.
+
+from typing import Annotated
+
+import typer
+
+from runs.phase import Phase
+from starter.cli.options import AsJson, Out, RunId, WaitTimeout
+
+
+def status(run_id: RunId, *, as_json: AsJson = False) -> None:
+    """Say where a run stands. Exits with 5 while it goes on."""
+    from starter.commands.looking import status as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    run_to_exit(run(run_id, output=output), output=output)
+
+
+def watch(
+    run_id: RunId, *, wait_timeout: WaitTimeout = None, out: Out = None, as_json: AsJson = False
+) -> None:
+    """Show a run's progress to its end. Ctrl-C detaches; the run goes on."""
+    from starter.commands.looking import watch as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    run_to_exit(run(run_id, wait_timeout=wait_timeout, out=out, output=output), output=output)
+
+
+def result(
+    run_id: RunId,
+    *,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    out: Out = None,
+    wait_timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--wait-timeout",
+            metavar="TIME",
+            help="Wait this long for a run that goes on. Default: not at all.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a run's report; with --open or --out, open or copy it instead."""
+    from starter.commands.results import ResultOptions
+    from starter.commands.results import result as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    options = ResultOptions(run_id=run_id, is_opened=is_opened, out=out, wait_timeout=wait_timeout)
+    run_to_exit(run(options, output=output), output=output)
+
+
+def list_(  # noqa: PLR0913 - one parameter per option is typer's way
+    *,
+    phase: Annotated[
+        list[Phase] | None,
+        typer.Option("--phase", help="Only runs in this phase; may be repeated.", show_default=False),
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="Only runs of this agent.", show_default=False)
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Only runs with this label.", show_default=False)
+    ] = None,
+    needs_attention: Annotated[
+        bool, typer.Option("--needs-attention", help="Only runs that wait for a person.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs: those under way first, then the newest."""
+    from starter.commands.looking import ListOptions
+    from starter.commands.looking import list_ as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    phases = phase or []
+    if needs_attention:
+        phases = [each for each in Phase if each.needs_a_person]
+    options = ListOptions(phases=phases, agent=agent, label=label, limit=limit)
+    run_to_exit(run(options, output=output), output=output)
