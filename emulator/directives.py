@@ -32,6 +32,8 @@ class Directive:
         steps: Number of steps of a ``many-steps`` run.
         expire_after_s: Emulated seconds after which an ``expired`` run is gone.
         tool_rounds: How often in a conversation the model asks for functions.
+        cut_s: Wall seconds after which ``stream-cut`` drops a connection; None means one.
+        cut_events: Events after which it does, whatever the time.
         webhook_signature: The form in which dynamic webhooks are signed.
     """
 
@@ -45,6 +47,8 @@ class Directive:
     steps: int | None = None
     expire_after_s: float | None = None
     tool_rounds: int | None = None
+    cut_s: float | None = None
+    cut_events: int | None = None
     webhook_signature: SignatureForm | None = None
 
 
@@ -59,6 +63,8 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "steps": "Number of steps of a many-steps run; implies that fault.",
     "expire_after_s": "Emulated seconds after which an expired run is gone.",
     "tool_rounds": "How often in a conversation the model asks for functions; default 1.",
+    "cut_s": "Wall seconds after which stream-cut drops a connection; default 1.",
+    "cut_events": "Events after which stream-cut drops a connection, in place of a time.",
     "webhook_signature": "v1a (default) or jwt: how dynamic webhooks are signed.",
 }
 assert set(DIRECTIVE_KEYS) == {each.name for each in fields(Directive)}
@@ -145,6 +151,8 @@ class _Pairs:
                 result_bytes=self._count("result_bytes"),
                 steps=self._count("steps"),
                 tool_rounds=self._count("tool_rounds"),
+                cut_s=self._number("cut_s"),
+                cut_events=self._count("cut_events"),
                 webhook_signature=self._form(),
             )
         except ValueError:

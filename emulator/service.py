@@ -123,6 +123,10 @@ class Emulator:
                 expire_after_s=fate.directive.expire_after_s
                 if directive.expire_after_s is None
                 else directive.expire_after_s,
+                cut_s=fate.directive.cut_s if directive.cut_s is None else directive.cut_s,
+                cut_events=fate.directive.cut_events
+                if directive.cut_events is None
+                else directive.cut_events,
             )
         record = Record(
             interaction_id=new_interaction_id(),

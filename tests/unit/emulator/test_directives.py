@@ -23,7 +23,7 @@ def test_every_key_has_its_type() -> None:
     """All documented keys are understood."""
     text = (
         "[[emulator submission=s duration_s=1.5 fault=429 times=1 retry_after_s=7 result_bytes=9 steps=3 "
-        "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5]]"
+        "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5 cut_s=2.5 cut_events=8]]"
     )
     directive = parse_directive(text)
     assert directive == Directive(
@@ -38,6 +38,8 @@ def test_every_key_has_its_type() -> None:
         expire_after_s=2.0,
         tool_rounds=4,
         webhook_signature="jwt",
+        cut_s=2.5,
+        cut_events=8,
     )
     assert all(getattr(directive, key) for key in DIRECTIVE_KEYS)
 

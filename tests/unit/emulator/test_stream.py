@@ -8,6 +8,7 @@ import pytest
 from emulator.service import Emulator
 from emulator.stream import events_of
 from emulator.timeline import text_of
+from emulator.wire import base64url
 from tests.emulator_server import EmulatorServer
 from tests.unit.emulator.conftest import RESEARCH, Create, HeldClock
 from tests.unit.emulator.helpers import MODEL, error_of, look, start
@@ -39,6 +40,12 @@ async def replay(api: httpx.AsyncClient, interaction_id: str, **query: str) -> l
     reply = await api.get(f"/interactions/{interaction_id}", params={"stream": "true", **query})
     assert reply.headers["content-type"].startswith("text/event-stream")
     return events_in(reply.text)
+
+
+def told(events: list[dict[str, Any]]) -> str:
+    """The text of all answers and thoughts, joined."""
+    deltas = [event["delta"] for event in events if "delta" in event]
+    return "".join(delta.get("text") or delta.get("content", {}).get("text", "") for delta in deltas)
 
 
 async def test_a_run_is_told_in_order(api: httpx.AsyncClient, clock: HeldClock) -> None:
@@ -105,11 +112,46 @@ async def test_a_resumed_stream_goes_on_after_the_marked_event(
         assert rest == whole[index + 1 :]
 
 
-async def test_an_unknown_event_is_refused(api: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("name", ["none", "", "0_thought_0", "0_thought_99999", "9999_text_1", "0_text_1"])
+async def test_an_unknown_event_is_refused(api: httpx.AsyncClient, name: str) -> None:
     """Nobody can resume after what never was."""
     interaction_id = await start(api)
-    reply = await api.get(f"/interactions/{interaction_id}?stream=true&last_event_id=v1_none")
+    event_id = f"v1_{base64url(name.encode())}"
+    reply = await api.get(f"/interactions/{interaction_id}?stream=true&last_event_id={event_id}")
     assert error_of(reply) == (400, "invalid_request")
+
+
+async def test_a_service_may_refuse_to_resume(api: httpx.AsyncClient, clock: HeldClock) -> None:
+    """An id that the stream itself told is as good as unknown."""
+    interaction_id = await start(api, "q [[emulator fault=stream-resume-400]]")
+    clock.pass_time(720)
+    mark = next(event["event_id"] for event in await replay(api, interaction_id) if "event_id" in event)
+    reply = await api.get(f"/interactions/{interaction_id}?stream=true&last_event_id={mark}")
+    assert error_of(reply) == (400, "invalid_request")
+
+
+async def test_a_replay_may_be_cut_into_other_pieces(api: httpx.AsyncClient, clock: HeldClock) -> None:
+    """The pieces differ, the text is the same, and one can resume in the middle of any of them."""
+    text = "q [[emulator fault=stream-rechunked]]"
+    interaction_id = await start(api, text, agent_config=_THINKING)
+    clock.pass_time(720)
+    first, second = [await replay(api, interaction_id) for _ in range(2)]
+    assert told(first) == told(second)
+    assert [event["delta"] for event in first if "delta" in event] != [
+        event["delta"] for event in second if "delta" in event
+    ]
+    marked = [index for index, event in enumerate(first) if "event_id" in event]
+    for index in (marked[0], marked[len(marked) // 2], marked[-10]):
+        rest = await replay(api, interaction_id, last_event_id=first[index]["event_id"])
+        assert told(first[: index + 1]) + told(rest) == told(first)
+
+
+async def test_few_events_may_have_ids(api: httpx.AsyncClient, clock: HeldClock) -> None:
+    """Most deltas cannot be resumed after."""
+    interaction_id = await start(api, "q [[emulator fault=stream-few-ids]]")
+    clock.pass_time(720)
+    deltas = [event for event in await replay(api, interaction_id) if "delta" in event]
+    assert 0 < sum("event_id" in event for event in deltas) < len(deltas) / 3
 
 
 async def test_function_calls_come_in_fragments(api: httpx.AsyncClient, clock: HeldClock) -> None:
@@ -203,6 +245,42 @@ def test_a_stream_is_cut_at_600_seconds(
         read(reply)
     assert b"interaction.completed" not in received
     assert received.endswith(b'"UNAVAILABLE"}}]') is tail
+
+
+@pytest.mark.parametrize("limit", ["cut_events=7", "cut_s=0.2"])
+def test_a_stream_may_be_cut_again_and_again(client: httpx.Client, create: Create, limit: str) -> None:
+    """After so many events, or so much time, each connection breaks in the middle of an event."""
+    interaction_id = create(f"q [[emulator fault=stream-cut {limit} duration_s=1500]]").json()["id"]
+    for _ in range(2):
+        received = bytearray()
+
+        def read(reply: httpx.Response, received: bytearray = received) -> None:
+            for chunk in reply.iter_raw():
+                received.extend(chunk)
+
+        with (
+            client.stream("GET", f"/interactions/{interaction_id}?stream=true") as reply,
+            pytest.raises(httpx.RemoteProtocolError),
+        ):
+            read(reply)
+        if "events" in limit:
+            assert received.count(b"\n\n") == 7
+        assert not received.endswith(b"\n\n")
+
+
+def test_a_resumed_stream_may_hang(client: httpx.Client, create: Create) -> None:
+    """The marked event and the one before it come again, and then only silence."""
+    interaction_id = create("q [[emulator fault=stream-resume-hangs duration_s=1]]").json()["id"]
+    url = f"/interactions/{interaction_id}?stream=true"
+    whole = events_in(client.get(url).text)
+    at = [index for index, event in enumerate(whole) if "event_id" in event][5]
+    timeout = httpx.Timeout(5, read=0.5)
+    with client.stream("GET", f"{url}&last_event_id={whole[at]['event_id']}", timeout=timeout) as reply:
+        lines = reply.iter_lines()
+        repeated = events_in("\n".join([next(lines) for _ in range(6)]) + "\n")
+        with pytest.raises(httpx.ReadTimeout):
+            next(lines)
+    assert repeated == whole[at - 1 : at + 1]
 
 
 def test_a_stream_may_stall(client: httpx.Client, create: Create) -> None:
