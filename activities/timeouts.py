@@ -19,6 +19,15 @@ NOTE_TIMEOUT: Final = timedelta(seconds=10)
 SUBMIT_TIMEOUT: Final = PREPARE_TIMEOUT + CALL_TIMEOUT + NOTE_TIMEOUT + timedelta(seconds=10)
 """``submit_interaction``: its three parts, each with a bound of its own, and a little for a busy worker."""
 
+FOREGROUND_TIMEOUT: Final = timedelta(minutes=10)
+"""A create that is answered with the finished interaction. Models think for minutes, and the API cuts a stream
+at 600 s (https://discuss.ai.google.dev/t/143098, read 2026-11-22), so nothing longer comes to an end anyway."""
+
+FOREGROUND_SUBMIT_TIMEOUT: Final = SUBMIT_TIMEOUT - CALL_TIMEOUT + FOREGROUND_TIMEOUT
+"""``submit_interaction`` in the foreground. A worker that is told to stop cancels its activities earlier, after
+`SUBMIT_TIMEOUT`; a submission does not heed that, so it goes on until whoever stops the worker kills it. To
+hold every other activity for ten minutes, too, would delay each release for what costs cents."""
+
 SUBMIT_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
 """After this long without a beat a submitting worker counts as gone, and the journal is read. Beats come
 every three seconds, so that a busy event loop is not taken for a dead one."""

@@ -6,12 +6,13 @@ be to pay twice; when to try again is for whoever knows what the call was for.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
 import httpx2 as httpx
+from pydantic import SecretStr
 
 from interactions.config import ApiConfig
 from interactions.documents import parse_interaction, parse_object
@@ -43,17 +44,30 @@ class InteractionsClient:
 
     Args:
         config: Where the API is, who we are, and the bounds.
+        secrets: What requests may carry besides the credential, such as tokens of tools. The service echoes
+            requests, so these are blotted out of whatever comes back.
         transport: What carries requests instead of the network, for tests.
     """
 
-    def __init__(self, config: ApiConfig, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        config: ApiConfig,
+        *,
+        secrets: Iterable[SecretStr] = (),
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._config = config
         self._root = f"{config.root_url}/interactions"
-        self._redactor = Redactor(config.credential.get_secret_value())
+        self._redactor = Redactor(*(secret.get_secret_value() for secret in (config.credential, *secrets)))
         self._connections = Connections(config, transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._root!r})"
+
+    @property
+    def is_vertex(self) -> bool:
+        """Whether the API is Vertex AI's, which takes more than the Gemini Developer API."""
+        return self._config.vertex is not None
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,11 +81,16 @@ class InteractionsClient:
         """Close all connections."""
         await self._connections.aclose()
 
-    async def create(self, request: CreateInteraction) -> Interaction:
+    async def create(self, request: CreateInteraction, *, timeout_s: float | None = None) -> Interaction:
         """Start an interaction. Must not be repeated unless the error says that it cannot have run.
 
+        Args:
+            request: What to do.
+            timeout_s: For the whole call, in seconds; None for the configuration's.
+
         Returns:
-            The interaction as the service accepted it. ``id`` is empty if the service gave none.
+            The interaction as the service accepted it; without ``background``, as it ended. ``id`` is empty
+            if the service gave none.
 
         Raises:
             InteractionsError: See ``interactions.errors``; first ask ``may_have_run``.
@@ -80,7 +99,11 @@ class InteractionsClient:
             https://ai.google.dev/api/interactions-api, read 2026-11-22.
         """
         status_code, body = await self._call(
-            "POST", self._root, content=request.to_body(stream=False), is_create=True
+            "POST",
+            self._root,
+            content=request.to_body(stream=False),
+            is_create=True,
+            timeout_s=timeout_s,
         )
         return self._interaction(status_code, body)
 
@@ -150,13 +173,20 @@ class InteractionsClient:
         return f"{self._root}/{_quoted(interaction_id, 'interaction_id')}"
 
     async def _call(
-        self, method: str, url: str, *, content: bytes | None = None, is_create: bool = False
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        is_create: bool = False,
+        timeout_s: float | None = None,
     ) -> tuple[int, bytes]:
         """Send one request and return the status and body of a 2xx answer."""
         response: httpx.Response | None = None
         body = b""
         fault: InteractionsError | None = None
-        timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
+        if timeout_s is None:
+            timeout_s = self._config.create_timeout_s if is_create else self._config.call_timeout_s
         lent = contextlib.nullcontext(self._connections.fresh) if is_create else self._connections.shared()
         try:
             async with asyncio.timeout(timeout_s):

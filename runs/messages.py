@@ -316,12 +316,19 @@ class SubmitInteraction(Message):
     is_foreground: bool = False
     """Whether to hold a connection until it is done, because the API refused to work without one."""
 
+    @property
+    def holds_connection(self) -> bool:
+        """Whether the submission is answered with the finished interaction, and may take minutes."""
+        return self.is_foreground or self.request.is_background is False
+
 
 class RecoverSubmission(Message):
     """Input of ``recover_submission``."""
 
     artifacts_prefix: str
     number: int
+    is_foreground: bool = False
+    """Whether the submission held its connection, so that its answer may take minutes."""
 
 
 class Recovered(Message):
@@ -404,6 +411,8 @@ class SettleInteraction(Message):
     """Which turn of the run this is. The files of a turn that is not the last go into ``turns/N/``."""
     is_plan: bool = False
     """Whether the agent was asked for a plan: what it completed with is one."""
+    is_last: bool = False
+    """Whether no further turn follows, whatever the interaction asks for: what there is, is the run's."""
     earlier: tuple[str, ...] = ()
     """Stored interactions of earlier turns that are part of the same answer, in order: rounds of function
     calls, and hops of an answer that was continued. Report and text join them with this one."""
@@ -413,6 +422,9 @@ class SettleInteraction(Message):
     """Their estimated cost; None where one has none."""
     json_schema: dict[str, JsonValue] | None = None
     """What the text of the answer has to follow."""
+    last_because: RunError | None = None
+    """Why this turn is the last although the model wants to go on: what there is, is the answer then, and it
+    is incomplete. None: function calls and continuations are reported as such."""
     transcript: TranscriptTurn | None = None
     """Where to leave the turn of a conversation."""
 

@@ -281,6 +281,16 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
             assert error.may_have_run
 
 
+async def test_one_create_may_have_a_time_of_its_own() -> None:
+    """A create that is answered at its end is waited for as long as its caller says."""
+    async with (
+        serving(saying(then_stall=True)) as address,
+        InteractionsClient(config(base_url=address, create_timeout_s=60)) as client,
+    ):
+        error = await failure(client.create(CREATE, timeout_s=0.1))
+    assert (type(error), error.message) == (CallTimedOut, "no whole answer within 0.1 s")
+
+
 async def test_a_server_that_drips_is_given_up() -> None:
     """Bytes that keep coming do not keep a call alive past its time."""
 

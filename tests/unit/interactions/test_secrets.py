@@ -178,3 +178,23 @@ def test_a_key_from_a_file_may_end_with_a_newline() -> None:
 def test_a_stand_in_key_is_not_blotted_out_of_reports() -> None:
     """A key such as "local" is no secret, but a word."""
     assert Redactor("local").body(b"local news") == b"local news"
+
+
+async def test_what_requests_carry_for_tools_is_blotted_out() -> None:
+    """The service echoes a request's tools, and with them the headers for their servers."""
+    echo = {
+        "id": "v1_a",
+        "status": "completed",
+        "tools": [{"headers": {"Authorization": 'Bearer to"ken-12345'}}],
+    }
+    secrets = (SecretStr('Bearer to"ken-12345'),)
+    async with InteractionsClient(
+        config(), secrets=secrets, transport=httpx.MockTransport(lambda _: httpx.Response(200, json=echo))
+    ) as client:
+        assert b"12345" not in (await client.get("v1_a")).raw_json
+
+
+@pytest.mark.parametrize("said", ["no: Bearer abcdefghijkl", "no: abcdefghijkl", "no: abcdefghijkl-longer"])
+def test_a_secret_is_blotted_out_with_and_without_its_scheme(said: str) -> None:
+    """A server may repeat only the token; and one secret may begin with another."""
+    assert Redactor("Bearer abcdefghijkl", "abcdefghijkl-longer").text(said) == "no: [redacted]"
