@@ -25,6 +25,7 @@ from runs.tools import Tool, why_not
 
 DEFAULT_AGENT: Final = "deep-research-preview-04-2026"
 MAX_AGENT: Final = "deep-research-max-preview-04-2026"
+DEFAULT_MODEL: Final = "gemini-3.8-flash"
 KNOWN_AGENTS: Final = frozenset(
     {DEFAULT_AGENT, MAX_AGENT, "deep-research-pro-preview-12-2025", "antigravity-preview-09-2026"}
 )
