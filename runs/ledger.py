@@ -1,5 +1,6 @@
 """What a run knows of its submissions: which there were, what each is said to have become, what is open."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 
@@ -19,6 +20,7 @@ class SubmissionLedger:
     unsent: int = 0
     resubmissions: int = 0
     _tokens: list[str] = field(default_factory=list)
+    _first_of_turn: int = 0
     _unknown: set[str] = field(default_factory=set)
     _announced: dict[str, str] = field(default_factory=dict)
 
@@ -31,6 +33,10 @@ class SubmissionLedger:
     def latest_token(self) -> str:
         """The secret of the latest submission."""
         return self._tokens[-1]
+
+    def begin_turn(self) -> None:
+        """Note that what is sent from now on says something else: news of earlier ones is not its answer."""
+        self._first_of_turn = len(self._tokens)
 
     def begin(self, token: str) -> None:
         """Note that a submission is about to be sent."""
@@ -50,16 +56,15 @@ class SubmissionLedger:
         self._unknown.discard(self.latest_token)
 
     def found(self) -> str | None:
-        """Return the interaction that the latest announced submission has become; None without news."""
-        return next(
-            (self._announced[token] for token in reversed(self._tokens) if token in self._announced), None
-        )
+        """Return the interaction that the turn's latest announced submission has become; None without news."""
+        of_turn = self._tokens[self._first_of_turn :]
+        return next((self._announced[token] for token in reversed(of_turn) if token in self._announced), None)
 
     def may_be_running(self) -> bool:
         """Return whether a submission may have become an interaction that nobody has named."""
         return any(token not in self._announced for token in self._unknown)
 
-    def orphans(self, *, own: str | None) -> tuple[str, ...]:
+    def orphans(self, *, own: Collection[str]) -> tuple[str, ...]:
         """Return the interactions that submissions turned out to have become, but for the run's ``own``."""
         announced = (self._announced.get(token) for token in self._tokens)
-        return tuple(found for found in announced if found is not None and found != own)
+        return tuple(found for found in announced if found is not None and found not in own)

@@ -38,9 +38,15 @@ class ToolDescription(Message):
 
 
 class DescribeTools(Message):
-    """Input of ``describe_tools``: the names of the tools that a run wants."""
+    """Input of ``describe_tools``.
+
+    Attributes:
+        names: The tools that a run wants; the workers must have them.
+        optional: Tools that a model may call by itself, described if the workers have them.
+    """
 
     names: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
 class ToolCatalog(Message):

@@ -8,7 +8,7 @@ Source of what the service combines:
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -116,6 +116,24 @@ Tool = Annotated[
     Field(discriminator="type"),
 ]
 
+COMPUTER_USE_FUNCTIONS: Final = (
+    "click_at",
+    "drag_and_drop",
+    "go_back",
+    "go_forward",
+    "hover_at",
+    "key_combination",
+    "navigate",
+    "open_web_browser",
+    "scroll_at",
+    "scroll_document",
+    "search",
+    "type_text_at",
+    "wait_5_seconds",
+)
+"""What a model with ``computer_use`` calls without having been told of it
+(https://ai.google.dev/gemini-api/docs/computer-use, read 2026-11-22)."""
+
 _REFUSED_BY_RESEARCH = frozenset({"function", "computer_use", "google_maps", "tool_search"})
 _REFUSED_BY_ANTIGRAVITY = frozenset({"file_search", "computer_use", "google_maps"})
 
@@ -165,6 +183,12 @@ def _for_agent(tools: tuple[Tool, ...], agent: str | None) -> Iterator[str]:
             yield f"{agent} takes MCP servers with lower-case names only, not {tool.name!r}"
 
 
-def wants_functions(tools: Iterable[Tool]) -> bool:
-    """Return whether the model may ask for functions that the workers carry out."""
-    return any(isinstance(tool, FunctionTool | ComputerUseTool) for tool in tools)
+def function_names(tools: Iterable[Tool]) -> tuple[str, ...]:
+    """Return the function tools that the workers must have."""
+    return tuple(tool.name for tool in tools if isinstance(tool, FunctionTool))
+
+
+def callable_names(tools: Iterable[Tool]) -> tuple[str, ...]:
+    """Return the functions that a model may call without having been told of them."""
+    excluded = [tool.excluded for tool in tools if isinstance(tool, ComputerUseTool)]
+    return tuple(name for name in COMPUTER_USE_FUNCTIONS for without in excluded if name not in without)
