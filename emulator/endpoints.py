@@ -70,7 +70,7 @@ class InteractionEndpoints:
         check_credentials(request)
         raw = await request.body()
         body = _decode(raw)
-        directive = parse_directive(body.get("input"))
+        directive = emulator.with_inherited(parse_directive(body.get("input")), body)
         submission = _submission_of(body, directive, raw)
         emulator.count(submission, "creates")
         fault = emulator.board.fire(Moment.CREATE, submission=submission, directive=directive)
@@ -82,6 +82,7 @@ class InteractionEndpoints:
         behaviour = check_create(
             body, custom_agents=emulator.agents, is_vertex="project" in request.path_params
         )
+        self._check_background(body, directive, submission)
         record = emulator.accept(body, directive=directive, submission=submission, behaviour=behaviour)
         emulator.requests["create_accepted"] += 1
         self._dispatcher.expect(record)
@@ -92,6 +93,15 @@ class InteractionEndpoints:
         if record.is_background:
             return raw_reply(accepted(record, emulator.clock))
         return await self._foreground(record)
+
+    def _check_background(self, body: dict[str, Any], directive: Directive, submission: str) -> None:
+        """Refuse work in the background, if that is what shall go wrong."""
+        if not body.get("background"):
+            return
+        emulator = self._emulator
+        if emulator.board.fire(Moment.BACKGROUND, submission=submission, directive=directive):
+            target = body.get("model", body.get("agent"))
+            raise invalid(f"Parameter 'background' is not supported by {target!r}; it must be false.")
 
     async def _foreground(self, record: Record) -> Response:
         emulator = self._emulator

@@ -13,6 +13,8 @@ class Moment(StrEnum):
 
     CREATE = "create"
     """The POST that creates an interaction."""
+    BACKGROUND = "background"
+    """The same, when it asks for work in the background."""
     LOOK = "look"
     """A GET of one interaction, plain or streaming."""
     CANCEL = "cancel"
@@ -93,6 +95,10 @@ _TABLE: Final[tuple[Fault, ...]] = (
     _create("cut-body", "200 whose body is cut short by a dropped connection; created.", accepted=True),
     _create("rpc-error", "503 in the older form with a numeric code and a status word; nothing was created."),
     _create("array-error", "503 whose body is an array that holds the error; nothing was created."),
+    *_at(
+        Moment.BACKGROUND,
+        no_background="400 invalid_request that names `background`, in later turns too; nothing was created.",
+    ),
     *_at(
         Moment.LOOK,
         get_403_early="403 permission_denied for the first emulated minute, or for the first `times` looks.",

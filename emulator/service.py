@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections import Counter
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 from emulator.board import FaultBoard
 from emulator.clock import Anchor, Clock
@@ -17,6 +17,9 @@ from emulator.state import StateFile
 from emulator.timeline import Timeline, text_of
 from emulator.view import is_expired, is_over, status_at
 from emulator.wire import base64url
+
+LASTING: Final = ("no-background",)
+"""Faults that are a model's nature: where it shows one in a turn, it shows it in the turns that follow."""
 
 
 class Emulator:
@@ -106,14 +109,21 @@ class Emulator:
         )
         return (*previous.turns, turn)[-MAX_TURNS:]
 
+    def with_inherited(self, directive: Directive, body: dict[str, Any]) -> Directive:
+        """The directive of a create, with what a conversation's first input asked for all of its turns."""
+        parent = self.records.get(str(body.get("previous_interaction_id")))
+        if parent is None:
+            return directive
+        if directive.tool_rounds is None:
+            directive = replace(directive, tool_rounds=parent.directive.tool_rounds)
+        lasting = [name for name in LASTING if name in parent.directive.fault and name not in directive.fault]
+        return replace(directive, fault=(*directive.fault, *lasting))
+
     def accept(
         self, body: dict[str, Any], *, directive: Directive, submission: str, behaviour: Behaviour
     ) -> Record:
         """Create an interaction from a valid request."""
         turns = self.turns_before(body)
-        if directive.tool_rounds is None and turns:
-            parent = self.records.get(turns[-1].interaction_id)
-            directive = replace(directive, tool_rounds=parent.directive.tool_rounds if parent else None)
         fates = self.board.choose_life(submission=submission, directive=directive)
         for fate in fates:
             directive = replace(

@@ -225,3 +225,16 @@ async def test_a_sandbox_agent_names_its_environment(api: httpx.AsyncClient) -> 
     second = (await api.post("/interactions", json={**agent, "environment": first["environment_id"]})).json()
     assert second["environment_id"] == first["environment_id"]
     assert "code_execution_call" in {step["type"] for step in first["steps"]}
+
+
+async def test_a_model_may_refuse_the_background(api: httpx.AsyncClient) -> None:
+    """The refusal names ``background``; the same create in the foreground is answered when it is done."""
+    body = {**MODEL, "input": "q [[emulator submission=fg fault=no-background]]"}
+    refused = await api.post("/interactions", json={**body, "background": True})
+    assert error_of(refused) == (400, "invalid_request")
+    assert "'background'" in refused.json()["error"]["message"]
+    answer = (await api.post("/interactions", json=body)).json()
+    assert (answer["status"], "usage" in answer) == ("completed", True)
+    second = await ask(api, "and?", previous_interaction_id=answer["id"])
+    follow_up = {**MODEL, "input": "and?", "previous_interaction_id": second["id"], "background": True}
+    assert error_of(await api.post("/interactions", json=follow_up)) == (400, "invalid_request")
