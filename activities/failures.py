@@ -1,27 +1,55 @@
 """What an API error means for a run: the one place where activities classify."""
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Final
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import SETTLE_AGAIN_AT_MOST
 from artifacts.errors import ArtifactsError, StoreUnavailable
 from interactions.errors import InteractionsError
+from interactions.requests import CreateInteraction
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_ERROR_CHARS
 
 _CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
+_GONE: Final = re.compile(r"not found|not exist|no longer|expired|deleted|unknown", re.IGNORECASE)
+"""How a 400 may say that there is no such interaction; that it is still running is said otherwise."""
 
-def submission_failure(error: InteractionsError) -> ApplicationError:
-    """Classify a failed create: may it have run, and if not, is it worth sending again?"""
+
+class NotSendable(Exception):
+    """A request that cannot be sent as it is, found out before anything was sent.
+
+    Attributes:
+        code: Why, for programs.
+    """
+
+    def __init__(self, reason: str, *, code: RunErrorCode = RunErrorCode.REJECTED) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def not_sendable(error: NotSendable) -> ApplicationError:
+    """Return the error of a submission that was not sent, and never will be as it stands."""
+    return ApplicationError(
+        f"nothing was submitted: {error}"[:MAX_ERROR_CHARS],
+        error.code.value,
+        type=ActivityErrorType.SUBMISSION_REJECTED,
+        non_retryable=True,
+    )
+
+
+def submission_failure(error: InteractionsError, create: CreateInteraction) -> ApplicationError:
+    """Classify a failed create: may it have run, and if not, is it worth sending again, or otherwise?"""
     if error.may_have_run:
         kind, code = ActivityErrorType.SUBMISSION_UNKNOWN, RunErrorCode.SUBMISSION_UNKNOWN
     elif error.is_transient:
         kind, code = ActivityErrorType.SUBMISSION_REFUSED, RunErrorCode.REJECTED
     else:
-        kind, code = ActivityErrorType.SUBMISSION_REJECTED, RunErrorCode.REJECTED
+        kind, code = ActivityErrorType.SUBMISSION_REJECTED, _why_rejected(error, create)
     message = error.message
     if error.status_code in _CREDENTIALS:
         code = RunErrorCode.BAD_CREDENTIALS
@@ -38,6 +66,38 @@ def submission_failure(error: InteractionsError) -> ApplicationError:
         # A quota that is used up for a minute is daily business, and no stack trace in the log.
         category=ApplicationErrorCategory.BENIGN if is_expected else ApplicationErrorCategory.UNSPECIFIED,
     )
+
+
+def _why_rejected(error: InteractionsError, create: CreateInteraction) -> RunErrorCode:
+    """Return what about ``create`` was refused, as far as something else can be tried."""
+    message = error.message.lower()
+    is_invalid = error.status_code == HTTPStatus.BAD_REQUEST
+    # The documentation does not say how a model refuses the background; that the word is in the message of a
+    # 400 to a request that asked for it is as much as can be known.
+    if is_invalid and create.model is not None and create.background and "background" in message:
+        return RunErrorCode.NO_BACKGROUND
+    if create.previous_interaction_id is not None and (
+        (error.status_code == HTTPStatus.NOT_FOUND and not _is_about_another(error, create))
+        or (is_invalid and _names_previous(message, create) and _GONE.search(message))
+    ):
+        return RunErrorCode.PARENT_GONE
+    return RunErrorCode.REJECTED
+
+
+def _is_about_another(error: InteractionsError, create: CreateInteraction) -> bool:
+    """Return whether a 404 misses something else than the previous interaction."""
+    target = create.model or create.agent or ""
+    # The last is a gateway's answer to a path that it does not know.
+    return (
+        error.code == "model_not_found"
+        or target in error.message
+        or "method not found" in error.message.lower()
+    )
+
+
+def _names_previous(message: str, create: CreateInteraction) -> bool:
+    words = ("previous_interaction", "previous interaction", (create.previous_interaction_id or "").lower())
+    return any(word in message for word in words)
 
 
 def submission_unknown(reason: str) -> ApplicationError:

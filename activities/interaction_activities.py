@@ -1,13 +1,13 @@
 """The activities of a run. Each wraps one thing that can fail by itself, and says whether it may repeat."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -45,13 +45,29 @@ log = structlog.get_logger()
 
 
 class InteractionActivities:
-    """Activities that share one API client and one artifact store, both owned by the worker process."""
+    """Activities that share one API client and one artifact store, both owned by the worker process.
+
+    Args:
+        client: Calls the API.
+        store: Keeps what runs leave behind.
+        secrets: What tools authorize themselves with, by the names that requests use. They go into requests
+            to the API and nowhere else.
+        prices: What costs are estimated by.
+        pacing: How often to look where a request does not say.
+    """
 
     def __init__(
-        self, client: InteractionsClient, store: ArtifactStore, *, prices: PriceTable, pacing: Pacing
+        self,
+        client: InteractionsClient,
+        store: ArtifactStore,
+        *,
+        secrets: Mapping[str, SecretStr] | None = None,
+        prices: PriceTable,
+        pacing: Pacing,
     ) -> None:
         self._client = client
         self._store = store
+        self._secrets = dict(secrets or {})
         self._prices = prices
         self._pacing = pacing
 
@@ -68,7 +84,7 @@ class InteractionActivities:
 
     @activity.defn(name="submit_interaction")
     async def submit_interaction(self, submission: SubmitInteraction) -> Submitted:
-        """Start one background interaction and return its id.
+        """Start one interaction and return its id; in the foreground, once it has ended.
 
         Run with one attempt: a worker that dies after sending looks like a time-out, which Temporal would
         retry, and the API has no idempotency key. Request and journal are written before anything is sent,
@@ -78,7 +94,15 @@ class InteractionActivities:
             ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
         """
         async with heartbeating():
-            sending = asyncio.create_task(submit(submission, client=self._client, store=self._store))
+            sending = asyncio.create_task(
+                submit(
+                    submission,
+                    client=self._client,
+                    store=self._store,
+                    secrets=self._secrets,
+                    prices=self._prices,
+                )
+            )
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:

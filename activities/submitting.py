@@ -2,26 +2,37 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import failures
+from activities.failures import NotSendable
 from activities.journal import Owner, SubmissionJournal
 from activities.submission import build_submission
-from activities.timeouts import CALL_TIMEOUT, NOTE_TIMEOUT, PREPARE_TIMEOUT, SUBMIT_HEARTBEAT_TIMEOUT
+from activities.timeouts import (
+    CALL_TIMEOUT,
+    FOREGROUND_TIMEOUT,
+    NOTE_TIMEOUT,
+    PREPARE_TIMEOUT,
+    SUBMIT_HEARTBEAT_TIMEOUT,
+)
 from artifacts.errors import ArtifactsError
+from artifacts.json_schema import InvalidSchema, check_schema
+from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.errors import InteractionsError
-from runs.errors import ActivityErrorType
+from interactions.statuses import Standing
+from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_INTERACTION_ID_CHARS
-from runs.messages import Recovered, RecoverSubmission, SubmitInteraction, Submitted
+from runs.messages import AgentRunRequest, Recovered, RecoverSubmission, SubmitInteraction, Submitted
+from runs.pricing import PriceTable
 
 log = structlog.get_logger()
 
@@ -30,8 +41,14 @@ _ANSWER_WITHIN: Final = 2 * CALL_TIMEOUT
 much again for a worker that stands still. Before that, silence in the journal means nothing. Not counted from
 when the worker was lost sight of: one cut off from Temporal may claim and send long after that."""
 
+_FOREGROUND_ANSWER_WITHIN: Final = FOREGROUND_TIMEOUT + CALL_TIMEOUT
+"""The same for a call that is answered with the finished interaction."""
+
 _ASK_AGAIN_S: Final = 2.0
 """Between two looks at the journal: soon enough for a person who waits, cheap for any store."""
+
+_FOREGROUND_ASK_AGAIN_S: Final = 10.0
+"""Where eleven minutes may have to be waited for: often enough, and few of ``RECOVER_RETRY``'s attempts."""
 
 _STORE_AGAIN_S: Final = 15.0
 """After a look that failed, since a store that is away is seldom back within seconds."""
@@ -50,9 +67,21 @@ class Waiting(BaseModel):
 
 
 async def submit(
-    submission: SubmitInteraction, *, client: InteractionsClient, store: ArtifactStore
+    submission: SubmitInteraction,
+    *,
+    client: InteractionsClient,
+    store: ArtifactStore,
+    secrets: Mapping[str, SecretStr],
+    prices: PriceTable,
 ) -> Submitted:
     """Send one submission, at most once whoever else tries, and return the interaction's id.
+
+    Args:
+        submission: What to send.
+        client: Sends it.
+        store: Has what it refers to, and keeps its journal.
+        secrets: What tools authorize themselves with, by the names that requests use.
+        prices: What a bound on the cost is kept by.
 
     Raises:
         ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``, or
@@ -64,14 +93,18 @@ async def submit(
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(PREPARE_TIMEOUT.total_seconds()):
-            kept = await store.put(
-                f"{prefix}/request.json", request.model_dump_json(indent=2).encode(), "application/json"
-            )
-            create = await build_submission(request, store)
+            if submission.follow_up is None:
+                # A further turn's request lacks what only the first one sends.
+                content = request.model_dump_json(indent=2).encode()
+                await store.put(f"{prefix}/request.json", content, "application/json")
+            await _check(request, prices)
+            create = await build_submission(submission, store, secrets, is_vertex=client.is_vertex)
             began_s = loop.time()
             is_ours = await journal.claim(Owner.SUBMITTER, token=submission.token)
     except TimeoutError as error:
         raise failures.not_sent("the artifact store is too slow to send what was asked for") from error
+    except NotSendable as error:
+        raise failures.not_sendable(error) from error
     except ArtifactsError as error:
         raise failures.store_failure_before_submission(error) from error
     if not is_ours:
@@ -82,9 +115,11 @@ async def submit(
         # to send again. Where it has not, this costs one more submission of a request never sent.
         raise failures.not_sent("the worker stood still before it could send")
     try:
-        created = await client.create(create)
+        created = await client.create(
+            create, timeout_s=FOREGROUND_TIMEOUT.total_seconds() if submission.holds_connection else None
+        )
     except InteractionsError as error:
-        raise failures.submission_failure(error) from error
+        raise failures.submission_failure(error, create) from error
     if _INTERACTION_ID.fullmatch(created.id) is None:
         raise failures.submission_unknown(
             "the API accepted the submission but named no interaction that could be asked for"
@@ -95,8 +130,34 @@ async def submit(
     except (ArtifactsError, TimeoutError) as error:
         # Temporal is about to have the id as well; only a crash in this very moment would miss the record.
         log.warning("journal.not_written", interaction_id=created.id, error=str(error))
-    log.info("interaction.submitted", interaction_id=created.id, agent=request.agent)
-    return Submitted(interaction_id=created.id, artifacts_uri=kept.uri.removesuffix("/request.json"))
+    log.info("interaction.submitted", interaction_id=created.id, target=request.target)
+    return Submitted(
+        interaction_id=created.id,
+        artifacts_uri=to_uri(store.base_uri, prefix),
+        has_ended=created.standing is not Standing.RUNNING,
+    )
+
+
+async def _check(request: AgentRunRequest, prices: PriceTable) -> None:
+    """Make sure that what the request asks for can be kept, before it is paid for.
+
+    Raises:
+        NotSendable: It cannot.
+    """
+    target = request.target
+    if request.budget and request.budget.max_cost_usd is not None and target not in prices.usd_per_million:
+        raise NotSendable(
+            f"no price for {target}, so max_cost_usd cannot be kept; "
+            "add one to LONGHAUL_PRICES_FILE or use max_tokens",
+            code=RunErrorCode.BUDGET,
+        )
+    schema = request.outputs.json_schema
+    if schema is not None:
+        try:
+            # A pattern in a schema may take its time.
+            await asyncio.to_thread(check_schema, schema)
+        except InvalidSchema as error:
+            raise NotSendable(str(error)) from None
 
 
 async def recover(
@@ -124,15 +185,17 @@ async def recover(
         activity.heartbeat(*kept)
         raise _pending(f"the journal cannot be read: {error}", after_s=_STORE_AGAIN_S) from error
     waiting = Waiting.model_validate(kept[0]) if kept else Waiting(since=now)
-    if interaction_id is None and now - waiting.since < _ANSWER_WITHIN:
+    answer_within = _FOREGROUND_ANSWER_WITHIN if lost.is_foreground else _ANSWER_WITHIN
+    if interaction_id is None and now - waiting.since < answer_within:
         activity.heartbeat(waiting)
         raise _pending(
-            "being sent when its worker was lost sight of; no answer recorded yet", after_s=_ASK_AGAIN_S
+            "being sent when its worker was lost sight of; no answer recorded yet",
+            after_s=_FOREGROUND_ASK_AGAIN_S if lost.is_foreground else _ASK_AGAIN_S,
         )
     return Recovered(
         was_sent=True,
         interaction_id=interaction_id,
-        artifacts_uri=f"{store.base_uri}/{lost.artifacts_prefix}",
+        artifacts_uri=to_uri(store.base_uri, lost.artifacts_prefix),
     )
 
 

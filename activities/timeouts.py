@@ -20,13 +20,13 @@ SUBMIT_TIMEOUT: Final = PREPARE_TIMEOUT + CALL_TIMEOUT + NOTE_TIMEOUT + timedelt
 """``submit_interaction``: its three parts, each with a bound of its own, and a little for a busy worker."""
 
 FOREGROUND_TIMEOUT: Final = timedelta(minutes=10)
-"""A create that is answered with the finished interaction. Models think for minutes, and the API cuts a stream
-at 600 s (https://discuss.ai.google.dev/t/143098, read 2026-11-22), so nothing longer comes to an end anyway."""
+"""A create that is answered with the finished interaction: models think for minutes. The API cuts streams at
+600 s (https://discuss.ai.google.dev/t/143098, read 2026-11-22), so hardly anything longer comes to an end."""
 
 FOREGROUND_SUBMIT_TIMEOUT: Final = SUBMIT_TIMEOUT - CALL_TIMEOUT + FOREGROUND_TIMEOUT
-"""``submit_interaction`` in the foreground. A worker that is told to stop cancels its activities earlier, after
-`SUBMIT_TIMEOUT`; a submission does not heed that, so it goes on until whoever stops the worker kills it. To
-hold every other activity for ten minutes, too, would delay each release for what costs cents."""
+"""``submit_interaction`` in the foreground. A worker that is told to stop cancels its activities earlier,
+after ``SUBMIT_TIMEOUT``; a submission does not heed that, and goes on until somebody kills the worker. To let
+every other activity go on for ten minutes, too, would delay each release for what costs cents."""
 
 SUBMIT_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
 """After this long without a beat a submitting worker counts as gone, and the journal is read. Beats come
@@ -98,3 +98,9 @@ CANCEL_RETRY: Final = RetryPolicy(
     # attempts and not in time: a worker that is away must not pass for an API that does not confirm.
     maximum_attempts=14,
 )
+
+DESCRIBE_TIMEOUT: Final = timedelta(seconds=10)
+"""``describe_tools``: it reads what the worker has in memory."""
+
+DESCRIBE_RETRY: Final = RetryPolicy(maximum_attempts=5)
+"""It fails only by a bug, or with its worker; before anything was paid for."""

@@ -4,6 +4,7 @@ Each run that belongs to a conversation leaves one ``turn-NNNNNN.json`` in the c
 writes it, and the submission of a later turn reads it.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,12 +25,18 @@ _MAX_TURN_BYTES: Final = 6 * MAX_RETOLD_BYTES
 
 
 class StoredTurn(BaseModel):
-    """What was asked and answered in one turn."""
+    """What was asked and answered in one turn.
+
+    Attributes:
+        environment_id: The sandbox that the answer was worked out in; a later turn goes on in it. None: there
+            was none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     question: str
     answer: str
+    environment_id: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -79,15 +86,8 @@ async def read_earlier_turns(store: ArtifactStore, place: TranscriptTurn) -> Ret
         else:
             room -= origin.size_bytes
     newest_first: list[StoredTurn] = []
-    for number in range(place.number - 1, 0, -1):
-        if len(newest_first) == _MAX_RETOLD_TURNS:
-            is_shortened = True
-            break
-        try:
-            turn = await _read_turn(store, _key(place.folder, number))
-        except ArtifactNotFound:
-            continue
-        if turn is None or turn.size_bytes > room:
+    async for turn in _turns_before(store, place):
+        if turn is None or turn.size_bytes > room or len(newest_first) == _MAX_RETOLD_TURNS:
             is_shortened = True
             break
         room -= turn.size_bytes
@@ -96,20 +96,36 @@ async def read_earlier_turns(store: ArtifactStore, place: TranscriptTurn) -> Ret
     return Retold(turns=tuple(turns), is_shortened=is_shortened)
 
 
+async def read_environment_id(store: ArtifactStore, place: TranscriptTurn) -> str | None:
+    """Return the sandbox that the turn before ``place`` left; None if it left none.
+
+    Raises:
+        ArtifactsError: The turn cannot be read, or its file holds no turn.
+    """
+    async for turn in _turns_before(store, place):
+        return None if turn is None else turn.environment_id
+    return None
+
+
+async def _turns_before(store: ArtifactStore, place: TranscriptTurn) -> AsyncIterator[StoredTurn | None]:
+    """Yield the stored turns before ``place``, newest first; None for one that is too long to be read."""
+    for number in range(place.number - 1, 0, -1):
+        key = _key(place.folder, number)
+        try:
+            raw = await store.get(key, max_bytes=_MAX_TURN_BYTES)
+        except ArtifactNotFound:
+            continue
+        except ArtifactTooLarge:
+            yield None
+            continue
+        try:
+            yield StoredTurn.model_validate_json(raw)
+        except ValidationError:
+            raise InvalidMedia(f"{key} holds no turn of a conversation") from None
+
+
 def _key(folder: str, number: int) -> str:
     return f"{folder}/turn-{number:06d}.json"
-
-
-async def _read_turn(store: ArtifactStore, key: str) -> StoredTurn | None:
-    """Return the turn under ``key``; None if it is too long to be told again."""
-    try:
-        raw = await store.get(key, max_bytes=_MAX_TURN_BYTES)
-    except ArtifactTooLarge:
-        return None
-    try:
-        return StoredTurn.model_validate_json(raw)
-    except ValidationError:
-        raise InvalidMedia(f"{key} holds no turn of a conversation") from None
 
 
 async def _read_origin(store: ArtifactStore, uri: str, *, question: str) -> StoredTurn | None:
