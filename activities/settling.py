@@ -1,21 +1,25 @@
 """From a finished interaction to files in the store and a result small enough for history."""
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import Final
 
 from activities import failures
+from activities.answers import read_answer
+from activities.calls import calls_of
+from activities.json_values import is_readable, size_bytes
 from activities.reports import output_of
 from activities.sightings import counts_of, notes_on, usage_of
-from artifacts.report import render_html, render_markdown
+from activities.storing import TextFile, leave_in_transcript, store_answer, store_turn, text_file_of
 from artifacts.store import ArtifactStore
 from interactions.responses import Interaction
 from interactions.statuses import Standing, Status
 from interactions.steps import ModelOutputStep
 from runs.errors import RunErrorCode
-from runs.limits import MAX_ERROR_CHARS, MAX_EXCERPT_BYTES
-from runs.messages import ArtifactRef, Outcome, RunError, Settled, SettleInteraction
+from runs.limits import MAX_DATA_BYTES, MAX_ERROR_CHARS, MAX_EXCERPT_BYTES, MAX_PLAN_BYTES
+from runs.messages import Outcome, RunError, Settled, SettleInteraction
 from runs.pricing import PriceTable
 from runs.text import clean_text, excerpt_utf8
+from runs.tool_calls import ToolCall
 
 _EMPTY_LOOKS: Final = 4
 """Attempts after which "completed" without any output is believed; the parts of a result have been seen to
@@ -26,11 +30,17 @@ _USAGE_LOOKS: Final = 2
 
 _LOOK_AGAIN_S: Final = 5.0
 
+_PAID_IN_FULL: Final = frozenset({Status.COMPLETED, Status.REQUIRES_ACTION, Status.REQUIRES_CONTINUATION})
+"""Ends after which the API says what was used, which a budget needs to know before another turn."""
 
-class _File(NamedTuple):
-    name: str
-    content: bytes
-    media_type: str
+_FOLLOWED: Final = frozenset({Outcome.NEEDS_TOOLS, Outcome.CONTINUES, Outcome.PLAN_READY})
+"""Outcomes that another turn follows."""
+
+_TOLD: Final = frozenset({Outcome.COMPLETED, Outcome.INCOMPLETE})
+"""Outcomes that leave a turn of a conversation; what failed was never said."""
+
+_NAMED_CALLS: Final = 3
+"""Functions named in an error; who needs all of them has the raw interaction."""
 
 
 async def settle(
@@ -54,44 +64,53 @@ async def settle(
         ApplicationError: type ``NotSettled``: fetch the interaction again.
         ArtifactsError: A file could not be stored.
     """
+    answer = await read_answer(interaction, settling.earlier, store)
     # Decoding and rendering megabytes take seconds; on the event loop, others would miss a heartbeat.
-    output = await asyncio.to_thread(output_of, interaction, settling)
+    output = await asyncio.to_thread(output_of, answer, settling)
     _look_again_if_odd(interaction, is_empty=output.is_empty, attempt=attempt)
-    outcome, error = _outcome_of(interaction, is_empty=output.is_empty)
-    files = [
-        *(_File(media.name, media.content, media.media_type) for media in output.media),
-        # As received: whatever this version does not understand is in here.
-        _File("interaction.json", interaction.raw_json, "application/json"),
-    ]
+    calls = await asyncio.to_thread(calls_of, interaction)
+    text = await asyncio.to_thread(text_file_of, output)
+    outcome, error = _outcome_of(interaction, settling, is_empty=output.is_empty, calls=calls, text=text)
     usage = usage_of(interaction)
     cost_usd = prices.estimate_usd(settling.agent, usage)
-    counts = counts_of(interaction)
-    if not output.is_empty:
-        report = output.report(counts=counts, usage=usage, cost_usd=cost_usd)
-        markdown = await asyncio.to_thread(render_markdown, report)
-        page = await asyncio.to_thread(render_html, report)
-        files = [
-            _File("report.md", markdown.encode(), "text/markdown"),
-            _File("report.html", page.encode(), "text/html"),
-            *files,
-        ]
-    stored: list[ArtifactRef] = [
-        await store.put(f"{settling.artifacts_prefix}/{file.name}", file.content, file.media_type)
-        for file in files
-    ]
-    notes = output.notes + notes_on(interaction)
+    counts = await asyncio.to_thread(counts_of, answer)
+    if outcome in _FOLLOWED:
+        stored = await store_turn(output, is_plan=outcome is Outcome.PLAN_READY, store=store)
+    else:
+        report = output.report(
+            counts=counts,
+            usage=settling.earlier_usage.plus(usage),
+            cost_usd=_sum_usd(settling.earlier_cost_usd, cost_usd),
+        )
+        stored = await store_answer(output, text, report if output.blocks else None, store=store)
+    if settling.transcript is not None and text is not None and outcome in _TOLD:
+        await leave_in_transcript(settling.transcript, output.text, settling, store=store)
+    notes = output.notes + notes_on(answer)
     if cost_usd is None:
         notes += ("no cost estimate: no price for this agent, or no usage from the API",)
+    excerpt_bytes = MAX_PLAN_BYTES if outcome is Outcome.PLAN_READY else MAX_EXCERPT_BYTES
     return Settled(
         outcome=outcome,
         error=error,
-        excerpt=excerpt_utf8(clean_text(output.text), max_bytes=MAX_EXCERPT_BYTES),
-        artifacts=tuple(stored),
+        excerpt=excerpt_utf8(clean_text(output.text), max_bytes=excerpt_bytes),
+        artifacts=stored.artifacts,
         usage=usage,
         cost_usd=cost_usd,
         counts=counts,
         notes=notes,
+        calls=calls if outcome is Outcome.NEEDS_TOOLS else (),
+        interaction_uri=stored.interaction_uri,
+        text_uri=stored.text_uri,
+        data=text.data if text is not None and _is_small(text.data) else None,
     )
+
+
+def _sum_usd(earlier: float | None, this: float | None) -> float | None:
+    return None if earlier is None or this is None else earlier + this
+
+
+def _is_small(data: object) -> bool:
+    return is_readable(data) and size_bytes(data) <= MAX_DATA_BYTES
 
 
 def _look_again_if_odd(interaction: Interaction, *, is_empty: bool, attempt: int) -> None:
@@ -101,9 +120,9 @@ def _look_again_if_odd(interaction: Interaction, *, is_empty: bool, attempt: int
             code=RunErrorCode.INTERNAL,
             retry_after_s=_LOOK_AGAIN_S,
         )
-    if interaction.status != Status.COMPLETED:
+    if interaction.status not in _PAID_IN_FULL:
         return
-    if is_empty and attempt < _EMPTY_LOOKS:
+    if interaction.status == Status.COMPLETED and is_empty and attempt < _EMPTY_LOOKS:
         raise failures.not_settled(
             "completed, but without any output yet",
             code=RunErrorCode.EMPTY_RESULT,
@@ -111,31 +130,69 @@ def _look_again_if_odd(interaction: Interaction, *, is_empty: bool, attempt: int
         )
     if interaction.usage is None and attempt < _USAGE_LOOKS:
         raise failures.not_settled(
-            "completed, but without usage yet", code=RunErrorCode.INTERNAL, retry_after_s=_LOOK_AGAIN_S
+            f"{interaction.status}, but without usage yet",
+            code=RunErrorCode.INTERNAL,
+            retry_after_s=_LOOK_AGAIN_S,
         )
 
 
-def _outcome_of(interaction: Interaction, *, is_empty: bool) -> tuple[Outcome, RunError | None]:
+def _outcome_of(
+    interaction: Interaction,
+    settling: SettleInteraction,
+    *,
+    is_empty: bool,
+    calls: tuple[ToolCall, ...],
+    text: TextFile | None,
+) -> tuple[Outcome, RunError | None]:
     match interaction.status:
-        case Status.COMPLETED if is_empty:
-            return Outcome.FAILED, RunError(
-                code=RunErrorCode.EMPTY_RESULT, message="the API says completed, but there is no output"
-            )
         case Status.COMPLETED:
-            return Outcome.COMPLETED, None
-        case Status.CANCELLED:
-            return Outcome.CANCELLED, None
+            return _completed(settling, is_empty=is_empty, text=text)
+        case Status.REQUIRES_ACTION:
+            return _needs_action(settling, calls)
+        case Status.REQUIRES_CONTINUATION if interaction.continuation_token and not settling.is_last:
+            return Outcome.CONTINUES, None
         case Status.INCOMPLETE | Status.BUDGET_EXCEEDED | Status.REQUIRES_CONTINUATION:
             return Outcome.INCOMPLETE, None
-        case Status.REQUIRES_ACTION:
-            return Outcome.FAILED, RunError(
-                code=RunErrorCode.NEEDS_ACTION,
-                message="the agent asks for a function to be called, and this run has none",
-            )
+        case Status.CANCELLED:
+            return Outcome.CANCELLED, None
         case _:
-            return Outcome.FAILED, RunError(
-                code=RunErrorCode.INTERACTION_FAILED, message=_why_failed(interaction)
-            )
+            return _failed(RunErrorCode.INTERACTION_FAILED, _why_failed(interaction))
+
+
+def _completed(
+    settling: SettleInteraction, *, is_empty: bool, text: TextFile | None
+) -> tuple[Outcome, RunError | None]:
+    if is_empty:
+        return _failed(RunErrorCode.EMPTY_RESULT, "the API says completed, but there is no output")
+    if settling.is_plan:
+        # A plan that nobody will approve any more is no answer.
+        return (Outcome.INCOMPLETE if settling.is_last else Outcome.PLAN_READY), None
+    if text is not None and text.objection is not None:
+        return _failed(RunErrorCode.INVALID_OUTPUT, text.objection)
+    return Outcome.COMPLETED, None
+
+
+def _needs_action(
+    settling: SettleInteraction, calls: tuple[ToolCall, ...]
+) -> tuple[Outcome, RunError | None]:
+    if not calls:
+        return _failed(
+            RunErrorCode.NEEDS_ACTION, "the agent asks for an action, but names no function to be called"
+        )
+    if settling.is_last:
+        message = f"the answer is not finished: {_named(calls)} would have to be called"
+        return Outcome.INCOMPLETE, RunError(code=RunErrorCode.NEEDS_ACTION, message=message)
+    return Outcome.NEEDS_TOOLS, None
+
+
+def _failed(code: RunErrorCode, message: str) -> tuple[Outcome, RunError]:
+    return Outcome.FAILED, RunError(code=code, message=message)
+
+
+def _named(calls: tuple[ToolCall, ...]) -> str:
+    names = list(dict.fromkeys(call.name or "a function" for call in calls))
+    named = ", ".join(names[:_NAMED_CALLS])
+    return f"{named} and {len(names) - _NAMED_CALLS} more" if len(names) > _NAMED_CALLS else named
 
 
 def _why_failed(interaction: Interaction) -> str:

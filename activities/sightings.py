@@ -1,15 +1,20 @@
-"""An interaction of the API in our words: what a look saw, what was used."""
+"""Interactions of the API in our words: what a look saw, what was used, what an answer is made of."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from activities.answers import Answer
 from interactions import responses
+from interactions.activity import activity_line, is_call
 from interactions.contents import ImageContent, TextContent, UnknownContent, UrlCitation
 from interactions.responses import Interaction
 from interactions.statuses import Standing, is_known
 from interactions.steps import (
+    CodeExecutionCallStep,
+    FunctionCallStep,
     GoogleMapsCallStep,
     GoogleSearchCallStep,
+    McpServerToolCallStep,
     ModelOutputStep,
     RetrievalCallStep,
     Step,
@@ -22,6 +27,9 @@ from runs.messages import Counts, Sighting, Usage
 from runs.text import clean_text, first_line
 
 _SEARCHES: Final = (GoogleSearchCallStep, GoogleMapsCallStep, RetrievalCallStep)
+
+_MAX_ACTION_CHARS: Final = 200
+"""What a tool was last used for: one line of a terminal, rewritten into heartbeat details at every look."""
 
 _MAX_NOTES: Final = 5
 """Unknown kinds named in a result: enough to see that the API has grown, short whatever it sends."""
@@ -38,16 +46,18 @@ def sighting_of(interaction: Interaction, *, looks: int) -> Sighting:
         searches=_searches(steps),
         pages=_pages(steps),
         latest_thought=_latest_thought(steps),
+        latest_action=_latest_action(steps),
         total_tokens=_number(interaction.usage.total_tokens) if interaction.usage else None,
     )
 
 
-def counts_of(interaction: Interaction) -> Counts:
-    """Return what the finished interaction is made of."""
-    steps = interaction.turn_steps
+def counts_of(answer: Answer) -> Counts:
+    """Return what the answer is made of."""
+    steps = answer.steps
+    texts = [part for part in _output_parts(steps) if isinstance(part, TextContent)]
     cited = [
         annotation.url
-        for text in interaction.texts
+        for text in texts
         for annotation in text.annotations
         if isinstance(annotation, UrlCitation)
     ]
@@ -58,7 +68,9 @@ def counts_of(interaction: Interaction) -> Counts:
         citations=len(cited),
         sources=len(set(cited)),
         images=sum(isinstance(part, ImageContent) for part in _output_parts(steps)),
-        text_bytes=sum(len(text.text.encode(errors="replace")) for text in interaction.texts),
+        text_bytes=sum(len(text.text.encode(errors="replace")) for text in texts),
+        code_runs=sum(isinstance(step, CodeExecutionCallStep) for step in steps),
+        tool_calls=sum(isinstance(step, FunctionCallStep | McpServerToolCallStep) for step in steps),
     )
 
 
@@ -79,16 +91,16 @@ def usage_of(interaction: Interaction) -> Usage:
     )
 
 
-def notes_on(interaction: Interaction) -> tuple[str, ...]:
-    """Return what in the interaction this version does not know; it is kept in the raw JSON."""
-    unknown = [f"unknown step {step.type!r}" for step in interaction.steps if isinstance(step, UnknownStep)]
+def notes_on(answer: Answer) -> tuple[str, ...]:
+    """Return what in the answer this version does not know; it is kept in the raw JSON."""
+    steps = [step for turn in answer.turns for step in turn.steps]
+    unknown = [f"unknown step {step.type!r}" for step in steps if isinstance(step, UnknownStep)]
     unknown += [
-        f"unknown content {part.type!r}"
-        for part in _output_parts(interaction.steps)
-        if isinstance(part, UnknownContent)
+        f"unknown content {part.type!r}" for part in _output_parts(steps) if isinstance(part, UnknownContent)
     ]
-    if not is_known(interaction.status):
-        unknown.append(f"unknown status {interaction.status!r}")
+    status = answer.latest.status
+    if not is_known(status):
+        unknown.append(f"unknown status {status!r}")
     return tuple(clean_text(note)[:MAX_NOTE_CHARS] for note in dict.fromkeys(unknown))[:_MAX_NOTES]
 
 
@@ -116,4 +128,11 @@ def _latest_thought(steps: Sequence[Step]) -> str | None:
             text = " ".join(part.text for part in step.summary if isinstance(part, TextContent))
             if text.strip():
                 return first_line(text, max_chars=MAX_THOUGHT_CHARS)
+    return None
+
+
+def _latest_action(steps: Sequence[Step]) -> str | None:
+    for step in reversed(steps):
+        if is_call(step):
+            return first_line(activity_line(step), max_chars=_MAX_ACTION_CHARS) or None
     return None

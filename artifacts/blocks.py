@@ -41,13 +41,66 @@ class ImageBlock:
 
 @dataclass(frozen=True, slots=True)
 class FileBlock:
-    """Any other file, such as audio, stored beside the report under ``name``."""
+    """Any other file, such as audio, stored beside the report under ``name``.
+
+    ``content`` is for a page that can play it; without, it is only linked.
+    """
 
     name: str
     media_type: str
+    content: bytes = b""
 
 
-Block = TextBlock | ImageBlock | FileBlock
+@dataclass(frozen=True, slots=True)
+class LinkBlock:
+    """A file that is kept elsewhere.
+
+    Attributes:
+        kind: What it is: ``image``, ``audio``, ``video`` or ``document``.
+        url: Where; it is only linked if it is http or https.
+    """
+
+    kind: str
+    url: str
+
+
+Block = TextBlock | ImageBlock | FileBlock | LinkBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One thing that was searched for, read or found.
+
+    Attributes:
+        text: What to show; ``url`` if empty.
+        url: Where it is; it is only linked if it is http or https.
+        remark: How it went, if not as it should.
+    """
+
+    text: str = ""
+    url: str | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that was done to find the answer.
+
+    Attributes:
+        title: What was done, such as ``Searched the web``. May name what a stranger named.
+        details: What was searched for, read, found.
+        code: What was run, or sent to a tool.
+        language: Of the code.
+        output: What came of it.
+        has_failed: Whether it did not work.
+    """
+
+    title: str
+    details: tuple[Detail, ...] = ()
+    code: str = ""
+    language: str = ""
+    output: str = ""
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +115,8 @@ class Report:
         created: When the interaction was created; None if the API did not say.
         finished: When it ended; None likewise.
         blocks: The answer.
+        activities: What was done to find it, in order.
+        more_activities: How many more things were done than are told.
         searches: Searches made; None if unknown.
         pages: Pages read.
         tokens: Tokens billed in all.
@@ -76,6 +131,8 @@ class Report:
     created: datetime | None = None
     finished: datetime | None = None
     blocks: tuple[Block, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    more_activities: int = 0
     searches: int | None = None
     pages: int | None = None
     tokens: int | None = None

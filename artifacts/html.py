@@ -8,7 +8,7 @@ request, in case one of these should fail.
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from html import escape
 from importlib import resources
 from typing import Final, NamedTuple
@@ -17,13 +17,14 @@ from urllib.parse import quote
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
+from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.links import safe_href
 from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
-from artifacts.media import INLINE_IMAGE_TYPES, essence_of
+from artifacts.media import INLINE_FILM_TYPES, INLINE_IMAGE_TYPES, INLINE_SOUND_TYPES, essence_of
 from artifacts.running_text import OUR_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
+from artifacts.trail import FAILED, MAX_DETAIL_CHARS, TRAIL_TITLE, more_of, steps_of
 from runs.text import clean_text, first_line
 
 _CSS: Final = resources.files("artifacts").joinpath("page.css").read_text(encoding="utf-8")
@@ -32,6 +33,7 @@ _POLICY: Final = "; ".join(
     [
         "default-src 'none'",
         "img-src data:",
+        "media-src data:",
         f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()}'",
         "base-uri 'none'",
         "form-action 'none'",
@@ -39,7 +41,7 @@ _POLICY: Final = "; ".join(
 )
 
 _MAX_INLINE_BYTES: Final = 32 * 1024 * 1024
-"""Images in one page. Browsers grow slow with more, and the files lie beside it."""
+"""Images, sound and films in one page. Browsers grow slow with more, and the files lie beside it."""
 
 _MAX_WAYS_BACK: Final = 12
 """Ways back from one source to its marks; a source of the whole report has hundreds."""
@@ -63,7 +65,7 @@ class _Heading(NamedTuple):
 
 
 def render_html(report: Report) -> str:
-    """Return the report as a page of its own, images included."""
+    """Return the report as a page of its own, images, sound and films included."""
     return _Page(report).render()
 
 
@@ -114,6 +116,7 @@ class _Page:
                 "</main>",
                 '<footer class="back">',
                 *self._source_list(),
+                *_trail(self._report),
                 *self._about(),
                 "</footer>",
                 "</body>",
@@ -152,7 +155,9 @@ class _Page:
                 case ImageBlock():
                     yield self._image(block)
                 case FileBlock():
-                    yield _file(block)
+                    yield self._playable(block)
+                case LinkBlock(kind=kind, url=url):
+                    yield f'<p class="file">{_link(url, url)} <span>{escape(clean_text(kind))}</span></p>'
 
     def _parse(self, block: TextBlock) -> list[Token]:
         text, marks = marked(block, self._sources, OUR_PARSER)
@@ -220,16 +225,26 @@ class _Page:
         return f'&#8288;<sup class="mark">{link}</sup>'
 
     def _image(self, block: ImageBlock) -> str:
-        media_type = essence_of(block.media_type)
-        if media_type not in INLINE_IMAGE_TYPES or not 0 < len(block.content) <= self._room_bytes:
-            return _file(FileBlock(block.name, block.media_type))
-        self._room_bytes -= len(block.content)
+        source = self._inlined(block, INLINE_IMAGE_TYPES)
+        if source is None:
+            return _file(block)
         name = escape(clean_text(block.name))
-        encoded = base64.b64encode(block.content).decode()
-        return (
-            f'<figure><img src="data:{media_type};base64,{encoded}" alt="{name}">'
-            f"<figcaption>{name}</figcaption></figure>"
-        )
+        return f'<figure><img src="{source}" alt="{name}"><figcaption>{name}</figcaption></figure>'
+
+    def _playable(self, block: FileBlock) -> str:
+        for tag, types in (("audio", INLINE_SOUND_TYPES), ("video", INLINE_FILM_TYPES)):
+            source = self._inlined(block, types)
+            if source is not None:
+                return f'<figure><{tag} controls src="{source}"></{tag}></figure>{_file(block)}'
+        return _file(block)
+
+    def _inlined(self, block: ImageBlock | FileBlock, types: Container[str]) -> str | None:
+        """Return the file as an address that holds it; None if it is of another type, or too long."""
+        media_type = essence_of(block.media_type)
+        if media_type not in types or not 0 < len(block.content) <= self._room_bytes:
+            return None
+        self._room_bytes -= len(block.content)
+        return f"data:{media_type};base64,{base64.b64encode(block.content).decode()}"
 
     def _table_of_contents(self) -> Iterator[str]:
         # Of the first level that divides the answer: many answers have one heading above all others.
@@ -305,7 +320,39 @@ def _remote_image(image: Token) -> str:
     return shown if href is None else f'<a href="{escape(href)}" rel="{_REL}">{shown}</a>'
 
 
-def _file(block: FileBlock) -> str:
+def _trail(report: Report) -> Iterator[str]:
+    if report.activities:
+        yield f"<h2>{TRAIL_TITLE}</h2>"
+        yield f'<details class="trail"><summary>{steps_of(report)}</summary>'
+        yield "<ul>"
+        for activity in report.activities:
+            yield f"<li>{_activity(activity)}</li>"
+        if report.more_activities:
+            yield f"<li>{more_of(report)}</li>"
+        yield "</ul></details>"
+
+
+def _activity(activity: Activity) -> str:
+    title = escape(first_line(activity.title, MAX_DETAIL_CHARS))
+    failed = f" ({FAILED})" if activity.has_failed else ""
+    details = "; ".join(_detail(detail) for detail in activity.details)
+    contents = (clean_text(content).strip("\n") for content in (activity.code, activity.output))
+    blocks = "".join(f"<pre><code>{escape(content)}</code></pre>" for content in contents if content)
+    return f"<strong>{title}</strong>{failed}{': ' if details else ''}{details}{blocks}"
+
+
+def _detail(detail: Detail) -> str:
+    remark = first_line(detail.remark, MAX_DETAIL_CHARS)
+    return _link(detail.text or detail.url or "", detail.url) + (f" ({escape(remark)})" if remark else "")
+
+
+def _link(text: str, url: str | None) -> str:
+    shown = escape(first_line(text, MAX_DETAIL_CHARS))
+    href = None if url is None else safe_href(url)
+    return shown if href is None else f'<a href="{escape(href)}" rel="{_REL}">{shown}</a>'
+
+
+def _file(block: ImageBlock | FileBlock) -> str:
     name = escape(clean_text(block.name))
     media_type = escape(clean_text(block.media_type))
     # Beside the page, so the name is the address; quoted whole, it cannot be any other.

@@ -7,14 +7,16 @@ from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 
-from artifacts.blocks import FileBlock, ImageBlock, Report, TextBlock
+from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.inert import without_any_html, without_html
+from artifacts.links import safe_href
 from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
 from artifacts.media import INLINE_IMAGE_TYPES, essence_of
 from artifacts.running_text import OTHERS_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
-from runs.text import clean_text
+from artifacts.trail import FAILED, MAX_DETAIL_CHARS, TRAIL_TITLE, language_of, more_of
+from runs.text import clean_text, first_line
 
 _SPECIAL: Final = re.compile(r"[\\`*{}\[\]<>#|~$&!^]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What means something in the middle of a line, to some reader of Markdown. Not the underscores of an id."""
@@ -35,7 +37,7 @@ def render_markdown(report: Report) -> str:
     head = [f"# {_escape(title_of(report))}"]
     if headline := headline_of(report):
         head.append(f"*{' · '.join(map(_escape, headline))}*")
-    back = [*_source_list(sources), *_about(report)]
+    back = [*_source_list(sources), *_trail(report), *_about(report)]
     if is_longer_than_parsed(report):
         # Last, because nobody has looked whether it would swallow what follows.
         parts = [*head, TOO_LONG_NOTE, *back, "## Answer", *_unmarked_answer(report)]
@@ -81,7 +83,9 @@ def _is_closed(text: str) -> bool:
     )
 
 
-def _file(block: ImageBlock | FileBlock) -> str:
+def _file(block: ImageBlock | FileBlock | LinkBlock) -> str:
+    if isinstance(block, LinkBlock):
+        return f"{_escape(first_line(block.kind, MAX_DETAIL_CHARS))}: {_link(block.url, block.url)}"
     # Beside the report, so the name is the address; quoted whole, it cannot be any other.
     address = quote(block.name, safe="", errors="replace")
     is_image = isinstance(block, ImageBlock) and essence_of(block.media_type) in INLINE_IMAGE_TYPES
@@ -100,6 +104,44 @@ def _source(source: Source) -> str:
         return title
     host = f" ({_escape(source.host)})" if source.host else ""
     return f"[{title}]({source.href}){host}"
+
+
+def _trail(report: Report) -> Iterator[str]:
+    if report.activities:
+        yield f"## {TRAIL_TITLE}"
+        more = [f"- {more_of(report)}"] if report.more_activities else []
+        yield "\n".join([*map(_activity, report.activities), *more])
+
+
+def _activity(activity: Activity) -> str:
+    title = _escape(first_line(activity.title, MAX_DETAIL_CHARS))
+    failed = f" ({FAILED})" if activity.has_failed else ""
+    details = "; ".join(_detail(detail) for detail in activity.details)
+    lines = [f"- **{title}**{failed}{': ' if details else ''}{details}"]
+    for language, content in ((language_of(activity), activity.code), ("", activity.output)):
+        shown = clean_text(content).strip("\n")
+        if shown:
+            lines += ["", *_fenced(shown, language), ""]
+    return "\n".join(lines).rstrip("\n")
+
+
+def _detail(detail: Detail) -> str:
+    remark = first_line(detail.remark, MAX_DETAIL_CHARS)
+    return _link(detail.text or detail.url or "", detail.url) + (f" ({_escape(remark)})" if remark else "")
+
+
+def _link(text: str, url: str | None) -> str:
+    shown = _escape(first_line(text, MAX_DETAIL_CHARS))
+    href = None if url is None else safe_href(url)
+    return shown if href is None else f"[{shown}]({href})"
+
+
+def _fenced(content: str, language: str) -> list[str]:
+    """Return ``content`` as a code block that belongs to the list entry before it."""
+    longest = max((len(run) for run in re.findall("`+", content)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    # A tab would count as up to four columns of the indentation that makes it a part of the entry.
+    return [f"  {line}".rstrip() for line in (f"{fence}{language}", *content.split("\n"), fence)]
 
 
 def _about(report: Report) -> Iterator[str]:

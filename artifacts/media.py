@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import io
 import re
-import wave
-from typing import Final
+import struct
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 from artifacts.errors import InvalidMedia
 
@@ -14,7 +14,12 @@ INLINE_IMAGE_TYPES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "
 
 _SUFFIXES: Final = {
     "application/json": "json",
+    "application/msword": "doc",
     "application/pdf": "pdf",
+    "application/rtf": "rtf",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "application/zip": "zip",
     "audio/aac": "aac",
     "audio/flac": "flac",
@@ -22,7 +27,11 @@ _SUFFIXES: Final = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
     "audio/ogg": "ogg",
+    "audio/ogg_opus": "ogg",
+    "audio/opus": "ogg",
     "audio/wav": "wav",
+    "audio/wave": "wav",
+    "audio/webm": "webm",
     "audio/x-wav": "wav",
     "image/gif": "gif",
     "image/jpeg": "jpg",
@@ -35,20 +44,66 @@ _SUFFIXES: Final = {
     "text/markdown": "md",
     "text/plain": "txt",
     "video/mp4": "mp4",
+    "video/mpeg": "mpg",
+    "video/quicktime": "mov",
     "video/webm": "webm",
 }
 
-_PCM_TYPES: Final = frozenset({"audio/l16", "audio/pcm"})
+INLINE_SOUND_TYPES: Final = frozenset(
+    {
+        "audio/aac",
+        "audio/flac",
+        "audio/mp3",
+        "audio/mp4",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "audio/webm",
+    }
+)
+INLINE_FILM_TYPES: Final = frozenset({"video/mp4", "video/webm"})
+"""What a page may play: browsers decode them, and nothing in them is a document."""
 
-_PCM_RATE_HZ: Final = 24_000
+_OGG_TYPES: Final = frozenset({"audio/ogg_opus", "audio/opus"})
+"""The API's words for Opus in Ogg, which no program knows."""
+
+
+class _Samples(NamedTuple):
+    """Samples as they come without a header, in the words of a WAV header.
+
+    Attributes:
+        format_code: Of the encoding (RFC 2361).
+        sample_bytes: Of one sample.
+        rate_hz: Where nothing says so.
+    """
+
+    format_code: int
+    sample_bytes: int
+    rate_hz: int
+
+
+_SPEECH_RATE_HZ: Final = 24_000
 """What the API speaks with where the type names no rate
 (https://ai.google.dev/gemini-api/docs/speech-generation, read 2026-11-22)."""
+
+_TELEPHONE_RATE_HZ: Final = 8_000
+"""What A-law and mu-law are made for (RFC 3551)."""
+
+_LINEAR: Final = _Samples(1, 2, _SPEECH_RATE_HZ)
+
+_RAW_SAMPLES: Final = {
+    "audio/l16": _LINEAR,
+    "audio/pcm": _LINEAR,
+    "audio/alaw": _Samples(6, 1, _TELEPHONE_RATE_HZ),
+    "audio/mulaw": _Samples(7, 1, _TELEPHONE_RATE_HZ),
+}
 
 _RATES_HZ: Final = range(1_000, 384_001)
 _CHANNELS: Final = range(1, 33)
 """Outside of these a parameter is a mistake, and a WAV header could not be believed."""
 
-_PCM_SAMPLE_BYTES: Final = 2
+_COMPARED_SAMPLES: Final = 240_000
+"""Ten seconds of speech: enough to hear in which order its bytes come."""
 
 
 def suffix_of(media_type: str) -> str:
@@ -76,21 +131,79 @@ def decode_base64(encoded: str, *, max_bytes: int) -> bytes:
     return decoded
 
 
-def playable(content: bytes, media_type: str) -> tuple[bytes, str]:
+def playable(
+    content: bytes, media_type: str, *, rate_hz: int | None = None, channels: int | None = None
+) -> tuple[bytes, str]:
     """Return audio that programs can open, and its media type; anything else as it is.
 
-    The API speaks in raw samples (``audio/l16;rate=24000``), which have no header to say so.
+    The API also speaks in samples without a header to say so, such as ``audio/l16;rate=24000``.
+
+    Args:
+        content: The file.
+        media_type: What it is said to be; its parameters ``rate`` and ``channels`` are heeded.
+        rate_hz: Samples a second, where that is said elsewhere; believed more than the parameter.
+        channels: Likewise.
     """
-    if essence_of(media_type) not in _PCM_TYPES:
+    essence = essence_of(media_type)
+    if essence in _OGG_TYPES:
+        return content, "audio/ogg"
+    samples = _RAW_SAMPLES.get(essence)
+    if samples is None:
         return content, media_type
-    with io.BytesIO() as file:
-        with wave.open(file, "wb") as wav:
-            wav.setnchannels(_parameter(media_type, "channels", _CHANNELS, default=1))
-            wav.setsampwidth(_PCM_SAMPLE_BYTES)
-            wav.setframerate(_parameter(media_type, "rate", _RATES_HZ, default=_PCM_RATE_HZ))
-            # RFC 2586 has L16 in network order, but the API sends it as WAV does, little end first.
-            wav.writeframes(content)
-        return file.getvalue(), "audio/wav"
+    if content.startswith(b"RIFF"):
+        return content, "audio/wav"
+    header = _wav_header(
+        samples,
+        len(content),
+        rate_hz=_believable(rate_hz, media_type, "rate", _RATES_HZ, default=samples.rate_hz),
+        channels=_believable(channels, media_type, "channels", _CHANNELS, default=1),
+    )
+    in_order = _little_end_first(content) if samples is _LINEAR else content
+    # Chunks have an even length.
+    return header + in_order + b"\0" * (len(content) % 2), "audio/wav"
+
+
+def _wav_header(samples: _Samples, length_bytes: int, *, rate_hz: int, channels: int) -> bytes:
+    frame_bytes = channels * samples.sample_bytes
+    sound = struct.pack(
+        "<HHIIHHH",
+        samples.format_code,
+        channels,
+        rate_hz,
+        rate_hz * frame_bytes,
+        frame_bytes,
+        8 * samples.sample_bytes,
+        0,  # bytes of extra parameters, which every format but the linear one has to give
+    )
+    chunks = b"WAVE" + _chunk_head(b"fmt ", len(sound)) + sound
+    if samples is not _LINEAR:
+        chunks += _chunk_head(b"fact", 4) + struct.pack("<I", length_bytes // frame_bytes)
+    chunks += _chunk_head(b"data", length_bytes)
+    return _chunk_head(b"RIFF", len(chunks) + length_bytes + length_bytes % 2) + chunks
+
+
+def _chunk_head(name: bytes, length_bytes: int) -> bytes:
+    return name + struct.pack("<I", length_bytes)
+
+
+def _little_end_first(content: bytes) -> bytes:
+    """Return samples of two bytes as WAV has them.
+
+    RFC 2586 has L16 in network order, and the API's speech has been seen in the other. Sound moves in small
+    steps, and in the wrong order it is noise; so of the two the smoother one is right.
+    """
+    whole = content[: len(content) // 2 * 2]
+    count = min(len(whole) // 2, _COMPARED_SAMPLES)
+    compared = whole[: 2 * count]
+    if _roughness(f"<{count}h", compared) <= _roughness(f">{count}h", compared):
+        return content
+    swapped = bytearray(content)
+    swapped[0 : len(whole) : 2], swapped[1 : len(whole) : 2] = whole[1::2], whole[0::2]
+    return bytes(swapped)
+
+
+def _roughness(layout: str, content: bytes) -> int:
+    return sum(abs(one - next_one) for one, next_one in pairwise(struct.unpack(layout, content)))
 
 
 def essence_of(media_type: str) -> str:
@@ -98,7 +211,7 @@ def essence_of(media_type: str) -> str:
     return media_type.partition(";")[0].strip().lower()
 
 
-def _parameter(media_type: str, name: str, allowed: range, *, default: int) -> int:
+def _believable(told: int | None, media_type: str, name: str, allowed: range, *, default: int) -> int:
     found = re.search(rf";\s*{name}\s*=\s*\"?(\d{{1,9}})", media_type, re.IGNORECASE)
-    number = int(found[1]) if found else default
-    return number if number in allowed else default
+    candidates = (told, int(found[1]) if found else None)
+    return next((number for number in candidates if number is not None and number in allowed), default)

@@ -73,6 +73,7 @@ async def test_a_finished_run_becomes_files_and_a_small_result(setup: Setup) -> 
     assert [ref.name for ref in settled.artifacts] == [
         "report.md",
         "report.html",
+        "answer.md",
         "image-1.png",
         "interaction.json",
     ]
@@ -103,7 +104,7 @@ async def test_settling_again_leaves_the_same_files(setup: Setup) -> None:
     """A worker that dies after writing and before answering costs nothing but a repetition."""
     setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
     assert await _settle(setup) == await _settle(setup)
-    assert len(await setup.store.list("run/1")) == 3
+    assert len(await setup.store.list("run/1")) == 4
 
 
 async def test_the_result_stays_small_whatever_the_report(setup: Setup) -> None:

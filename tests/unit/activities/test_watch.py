@@ -57,7 +57,7 @@ async def test_anything_else_is_looked_at_again(setup: Setup, status: str) -> No
 
 
 async def test_the_last_sighting_is_in_the_heartbeat(setup: Setup) -> None:
-    """Steps, searches, pages, thought and tokens of the last look can be read by anyone."""
+    """Steps, searches, pages, thought, action and tokens of the last look can be read by anyone."""
     setup.answers(interaction("in_progress", steps=_STEPS, usage={"total_tokens": "12"}))
     await _looks_again(setup)
     (seen,) = setup.beats
@@ -69,6 +69,7 @@ async def test_the_last_sighting_is_in_the_heartbeat(setup: Setup) -> None:
         searches=2,
         pages=1,
         latest_thought="Reading first",
+        latest_action="calling a tool",
         total_tokens=12,
     )
 

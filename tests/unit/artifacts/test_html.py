@@ -119,13 +119,14 @@ def test_attacks_are_shown_and_not_obeyed(attack: str) -> None:
 
 
 def test_the_page_forbids_scripts_and_requests_by_itself() -> None:
-    """Its policy allows its own style sheet, by digest, and images inside of it."""
+    """Its policy allows its own style sheet, by digest, and images and sound inside of it."""
     written = render_html(report_of())
     (style,) = re.findall(r"<style>(.*?)</style>", written, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = _Page(written).attributes("content")[0]
     assert policy == (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     assert written.index("Content-Security-Policy") < written.index("<style>")
     assert "url(" not in style
