@@ -31,12 +31,14 @@ class Setup:
     Attributes:
         requests: What was sent to the API, in order.
         beats: What was heartbeated.
+        secrets: What tools authorize themselves with.
     """
 
     def __init__(self) -> None:
         self.store = ArtifactStore.open("memory://")
         self.requests: list[httpx.Request] = []
         self.beats: list[Any] = []
+        self.secrets: dict[str, SecretStr] = {}
         self.environment = ActivityEnvironment()
         self.environment.on_heartbeat = lambda *details: self.beats.extend(details)
         self._handler: Handler = lambda _: httpx.Response(500)
@@ -56,10 +58,15 @@ class Setup:
         """Return the activities, over the API as set up now."""
         client = InteractionsClient(
             ApiConfig(api_key=SecretStr("k")),
+            secrets=self.secrets.values(),
             transport=httpx.MockTransport(self._handler),
         )
         return InteractionActivities(
-            client, self.store, prices=PRICES, pacing=Pacing(poll_min_s=5, poll_max_s=30)
+            client,
+            self.store,
+            secrets=self.secrets,
+            prices=PRICES,
+            pacing=Pacing(poll_min_s=5, poll_max_s=30),
         )
 
     def attempt(

@@ -6,6 +6,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.journal import Owner, SubmissionJournal
+from activities.timeouts import RECOVER_RETRY
 from artifacts.errors import StoreUnavailable
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType
@@ -23,14 +24,18 @@ def _journal(setup: Setup) -> SubmissionJournal:
     return SubmissionJournal(setup.store, prefix="run/1", number=2)
 
 
-async def _recover(setup: Setup, *, after: timedelta = timedelta(0)) -> Recovered:
+async def _recover(
+    setup: Setup, *, after: timedelta = timedelta(0), lost: RecoverSubmission = _LOST
+) -> Recovered:
     setup.attempt(1, elapsed=after, last=setup.beats[-1] if setup.beats else None)
-    return await setup.environment.run(setup.activities().recover_submission, _LOST)
+    return await setup.environment.run(setup.activities().recover_submission, lost)
 
 
-async def _pending(setup: Setup, *, after: timedelta = timedelta(0)) -> ApplicationError:
+async def _pending(
+    setup: Setup, *, after: timedelta = timedelta(0), lost: RecoverSubmission = _LOST
+) -> ApplicationError:
     with pytest.raises(ApplicationError) as caught:
-        await _recover(setup, after=after)
+        await _recover(setup, after=after, lost=lost)
     assert caught.value.type == ActivityErrorType.SUBMISSION_PENDING
     assert not caught.value.non_retryable
     return caught.value
@@ -99,6 +104,17 @@ async def test_sending_alone_is_unknown_once_no_answer_can_come(setup: Setup) ->
     assert await _recover(setup, after=timedelta(hours=1, seconds=120)) == Recovered(
         was_sent=True, artifacts_uri=f"{setup.store.base_uri}/run/1"
     )
+
+
+async def test_a_submission_in_the_foreground_is_given_longer(setup: Setup) -> None:
+    """Its answer comes with the finished interaction; and it is asked for less often, to last as long."""
+    lost = _LOST.model_copy(update={"is_foreground": True})
+    await _journal(setup).claim(Owner.SUBMITTER)
+    assert (await _pending(setup, lost=lost)).next_retry_delay == timedelta(seconds=10)
+    await _pending(setup, lost=lost, after=timedelta(seconds=659))
+    assert (await _recover(setup, lost=lost, after=timedelta(seconds=660))).was_sent
+    # Half of the attempts are left for a store that is away meanwhile.
+    assert RECOVER_RETRY.maximum_attempts > 2 * timedelta(seconds=660) / timedelta(seconds=10)
 
 
 async def test_a_store_that_was_away_for_a_moment_starts_no_new_wait(setup: Setup) -> None:

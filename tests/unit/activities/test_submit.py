@@ -1,13 +1,20 @@
 import base64
 import json
+from datetime import timedelta
 
 import httpx2 as httpx
 import pytest
+from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
+from activities.timeouts import FOREGROUND_TIMEOUT
 from artifacts.store import ArtifactStore
+from interactions.client import InteractionsClient
+from interactions.requests import CreateInteraction
+from interactions.responses import Interaction
+from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.messages import AgentRunRequest, Attachment, SubmitInteraction
+from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, SubmitInteraction
 from tests.unit.activities.conftest import Setup, interaction
 
 _REQUEST = AgentRunRequest(agent="deep-research-preview-04-2026", input="Why?")
@@ -159,3 +166,179 @@ async def test_a_rejected_key_says_where_to_look(setup: Setup) -> None:
     failure = await _fails(setup)
     assert failure.details == (RunErrorCode.BAD_CREDENTIALS,)
     assert "GEMINI_API_KEY" in failure.message
+
+
+_MODEL = AgentRunRequest(model="gemini-3.8-flash", input="Why?")
+_CONTINUED = _MODEL.model_copy(update={"previous_interaction_id": "v1_parent"})
+
+
+def _error(status: int, code: str, message: str) -> httpx.Response:
+    return httpx.Response(status, json={"error": {"code": code, "message": message}})
+
+
+_INVALID = "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "code"),
+    [
+        (_MODEL, _error(400, _INVALID, "Model does not support Background execution."), "no_background"),
+        (_MODEL, _error(400, _INVALID, "Unknown parameter 'x'."), "rejected"),
+        (_MODEL, _error(501, "unimplemented", "background"), "rejected"),
+        (_REQUEST, _error(400, _INVALID, "Agents are required to use background=true."), "rejected"),
+        (
+            _MODEL.model_copy(update={"is_background": False}),
+            _error(400, _INVALID, "This model needs background=true."),
+            "rejected",
+        ),
+        (_CONTINUED, _error(404, "not_found", "Interaction 'v1_parent' not found."), "parent_gone"),
+        (_CONTINUED, _error(404, "not_found", "Not found."), "parent_gone"),
+        (_CONTINUED, _error(404, "model_not_found", "Model not found."), "rejected"),
+        (_CONTINUED, _error(404, "not_found", "gemini-3.8-flash not found."), "rejected"),
+        (_CONTINUED, _error(404, "not_found", "Method not found."), "rejected"),
+        (_MODEL, _error(404, "not_found", "Not found."), "rejected"),
+        (_CONTINUED, _error(400, _INVALID, "Invalid previous_interaction_id: not found."), "parent_gone"),
+        (_CONTINUED, _error(400, _INVALID, "Interaction v1_parent has expired."), "parent_gone"),
+        (
+            _CONTINUED,
+            _error(400, "failed_precondition", "Previous interaction 'v1_parent' has status 'in_progress'."),
+            "rejected",
+        ),
+        (_CONTINUED, _error(400, _INVALID, "Tool f not found."), "rejected"),
+        (_MODEL, _error(400, _INVALID, "previous_interaction_id not found"), "rejected"),
+    ],
+)
+async def test_a_rejection_says_what_else_can_be_tried(
+    setup: Setup, request_: AgentRunRequest, answer: httpx.Response, code: str
+) -> None:
+    """A model without a background is asked without, and a conversation that was forgotten is told anew."""
+    setup.answers(answer)
+    failure = await _fails(setup, request_)
+    assert (failure.type, failure.details) == (_REJECTED, (code,))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (
+            {"budget": {"max_cost_usd": 5}},
+            RunErrorCode.BUDGET,
+            (
+                "no price for gemini-3.8-flash, so max_cost_usd cannot be kept; "
+                "add one to LONGHAUL_PRICES_FILE or use max_tokens"
+            ),
+        ),
+        (
+            {"outputs": {"forms": [{"type": "text", "json_schema": {"type": "strin"}}]}},
+            RunErrorCode.REJECTED,
+            "no valid JSON Schema: $.type: 'strin' is not valid under any of the given schemas",
+        ),
+        (
+            {"outputs": {"forms": [{"type": "text", "json_schema": {"$ref": "https://x.example/s"}}]}},
+            RunErrorCode.REJECTED,
+            "no usable JSON Schema: it refers to 'https://x.example/s'; put what that holds into $defs",
+        ),
+        (
+            {"tools": [{"type": "mcp_server", "name": "m", "url": "https://m.example", "secret": "WIKI"}]},
+            RunErrorCode.REJECTED,
+            "MCP server 'm' asks for a secret: set LONGHAUL_SECRET_WIKI on the worker",
+        ),
+    ],
+)
+async def test_what_cannot_be_kept_is_not_sent(
+    setup: Setup, options: dict[str, object], code: RunErrorCode, reason: str
+) -> None:
+    """It is said before anything is paid for, and says what to do."""
+    failure = await _fails(setup, AgentRunRequest.model_validate(_MODEL.model_dump() | options))
+    assert (failure.type, failure.details) == (_REJECTED, (code,))
+    assert failure.message == f"nothing was submitted: {reason}"
+    assert setup.requests == []
+    # No record either: a recovery would have to take it for sent.
+    assert await setup.store.list("run/1") == ("run/1/request.json",)
+
+
+async def test_a_cost_that_can_be_estimated_may_be_bounded(setup: Setup) -> None:
+    """The price table has this agent."""
+    setup.answers(interaction("in_progress"))
+    request = _REQUEST.model_copy(update={"budget": Budget(max_cost_usd=5)})
+    await setup.environment.run(setup.activities().submit_interaction, _submission(request))
+    assert len(setup.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "has_ended"),
+    [
+        ("queued", False),
+        ("in_progress", False),
+        ("new_word", False),
+        ("completed", True),
+        ("requires_action", True),
+    ],
+)
+async def test_an_answer_says_whether_the_turn_is_over(setup: Setup, status: str, *, has_ended: bool) -> None:
+    """In the foreground it is; then there is nothing to watch."""
+    setup.answers(interaction(status))
+    submitted = await setup.environment.run(setup.activities().submit_interaction, _submission(_MODEL))
+    assert submitted.has_ended is has_ended
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_foreground", "allowed"),
+    [
+        (_MODEL, False, None),
+        (_MODEL, True, FOREGROUND_TIMEOUT),
+        (_MODEL.model_copy(update={"is_background": False}), False, FOREGROUND_TIMEOUT),
+    ],
+)
+async def test_the_foreground_is_given_time(
+    setup: Setup,
+    monkeypatch: pytest.MonkeyPatch,
+    request_: AgentRunRequest,
+    allowed: timedelta | None,
+    *,
+    is_foreground: bool,
+) -> None:
+    """A create that is answered at its end takes minutes, where another takes seconds."""
+    given: list[float | None] = []
+    create = InteractionsClient.create
+
+    async def timed(
+        client: InteractionsClient, body: CreateInteraction, *, timeout_s: float | None = None
+    ) -> Interaction:
+        given.append(timeout_s)
+        return await create(client, body, timeout_s=timeout_s)
+
+    monkeypatch.setattr(InteractionsClient, "create", timed)
+    setup.answers(interaction("completed"))
+    submission = _submission(request_).model_copy(update={"is_foreground": is_foreground})
+    await setup.environment.run(setup.activities().submit_interaction, submission)
+    assert given == [None if allowed is None else allowed.total_seconds()]
+
+
+async def test_a_further_turn_leaves_the_request_alone(setup: Setup) -> None:
+    """The file says what the run was asked; a further turn's request does not."""
+    setup.answers(interaction("in_progress"))
+    activity = setup.activities().submit_interaction
+    await setup.environment.run(activity, _submission())
+    kept = await setup.store.get("run/1/request.json")
+    follow_up = FollowUp(kind=FollowUpKind.PLAN_APPROVED, previous_interaction_id="v1_abc")
+    shortened = _REQUEST.model_copy(update={"input": "…"})
+    submitted = await setup.environment.run(
+        activity,
+        SubmitInteraction(request=shortened, artifacts_prefix="run/1", number=2, follow_up=follow_up),
+    )
+    assert await setup.store.get("run/1/request.json") == kept
+    assert submitted.artifacts_uri.endswith("run/1")
+
+
+async def test_a_secret_goes_into_the_request_and_nowhere_else(setup: Setup) -> None:
+    """Neither the kept request nor what comes back of it has the token."""
+    tool = {"type": "mcp_server", "name": "m", "url": "https://m.example", "secret": "WIKI"}
+    request = AgentRunRequest.model_validate({**_MODEL.model_dump(), "tools": [tool]})
+    setup.secrets = {"WIKI": SecretStr("Bearer wiki-token-123")}
+    setup.answers(lambda sent: _error(400, _INVALID, f"cannot read {sent.content.decode()}"))
+    failure = await _fails(setup, request)
+    assert b"wiki-token-123" in setup.requests[0].content
+    assert "m.example" in failure.message
+    assert "wiki-token-123" not in failure.message
+    assert b"wiki-token-123" not in await setup.store.get("run/1/request.json")
