@@ -104,3 +104,7 @@ DESCRIBE_TIMEOUT: Final = timedelta(seconds=10)
 
 DESCRIBE_RETRY: Final = RetryPolicy(maximum_attempts=5)
 """It fails only by a bug, or with its worker; before anything was paid for."""
+
+TOOL_MARGIN: Final = timedelta(seconds=30)
+"""What an attempt of ``call_tool`` may take beside the tool's own ``timeout_s``: texts to read, and a few
+megabytes to store. The activity itself holds the tool to its time, so that it can say what took too long."""

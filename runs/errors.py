@@ -26,6 +26,10 @@ class ActivityErrorType(StrEnum):
     """Settling has to be tried again. ``details[0]``: a `RunErrorCode`."""
     NOT_CANCELLED = "NotCancelled"
     """The API still shows the interaction as running after a cancel."""
+    TOOL_FAILED = "ToolFailed"
+    """A function tool failed in a way that it did not foresee; may be tried again."""
+    CATALOG_TOO_LONG = "CatalogTooLong"
+    """The descriptions of a run's function tools are too long together. Nothing was submitted."""
 
 
 class WorkflowErrorType(StrEnum):

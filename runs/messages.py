@@ -20,6 +20,7 @@ from runs.message import Message
 from runs.pacing import Pacing
 from runs.phase import Phase, UnknownPolicy
 from runs.planning import Planning, PlanView
+from runs.quotes import Quote as Quote  # noqa: PLC0414 - one of the messages, kept where tool calls find it too
 from runs.tool_calls import PendingToolCall, ToolAnswer, ToolCall, ToolDescription
 from runs.tools import Tool, why_not
 
@@ -56,16 +57,6 @@ class Attachment(Message):
     media_type: str = Field(max_length=255)
     name: str = Field(max_length=255)
     size_bytes: int | None = None
-
-
-class Quote(Message):
-    """A stored text that takes the place of a placeholder in the input, when it is submitted.
-
-    So an input may hold the whole report of another run, and history only its address.
-    """
-
-    placeholder: str = Field(min_length=1, max_length=32)
-    uri: str = Field(min_length=1, max_length=limits.MAX_URI_CHARS)
 
 
 class TranscriptTurn(Message):

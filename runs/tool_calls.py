@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue
 
 from runs import limits
 from runs.message import Message
+from runs.quotes import Quote
 
 
 class ToolDescription(Message):
@@ -94,11 +95,13 @@ class CallTool(Message):
         call: What to do.
         artifacts_prefix: Where the run's files go.
         file_name: The result's name among them; the same on every attempt.
+        quotes: Stored texts to put into the arguments' strings.
     """
 
     call: ToolCall
     artifacts_prefix: str
     file_name: str
+    quotes: tuple[Quote, ...] = Field(default=(), max_length=limits.MAX_QUOTES)
 
 
 class ToolAnswer(Message):

@@ -16,7 +16,8 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "runs": frozenset(),
     "interactions": frozenset(),
     "artifacts": frozenset({"runs"}),
-    "activities": frozenset({"runs", "interactions", "artifacts"}),
+    "tools": frozenset({"runs"}),
+    "activities": frozenset({"runs", "interactions", "artifacts", "tools"}),
     "workflows": frozenset({"runs", "activities"}),
     "starter": frozenset({"workflows", "runs", "artifacts", "interactions", "settings"}),
     # It imports none of our code, so that it cannot share a client's mistake.
@@ -25,7 +26,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "telemetry": frozenset(),
     "health": frozenset(),
     "startup": frozenset(
-        {"activities", "artifacts", "health", "interactions", "runs", "settings", "telemetry"}
+        {"activities", "artifacts", "health", "interactions", "runs", "settings", "telemetry", "tools"}
     ),
     "worker": frozenset(
         {
@@ -37,6 +38,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
             "settings",
             "startup",
             "telemetry",
+            "tools",
             "workflows",
         }
     ),
@@ -151,11 +153,18 @@ def test_imports_follow_the_arrows(module: Path) -> None:
 
 @pytest.mark.parametrize("package", [name for name in ARROWS if (ROOT / name).is_dir()])
 def test_packages_hold_no_code_of_their_own(package: str) -> None:
-    """A package's ``__init__`` is a docstring: importing one module must not load its siblings."""
+    """A package's ``__init__`` is a docstring: importing one module must not load its siblings.
+
+    That of `tools` gives its users' modules one place to import from, and does nothing else.
+    """
     for init in (ROOT / package).rglob("__init__.py"):
-        body = ast.parse(init.read_text("utf-8")).body
-        assert [type(node) for node in body] == [ast.Expr], init
-        assert ast.get_docstring(ast.parse(init.read_text("utf-8")))
+        module = ast.parse(init.read_text("utf-8"))
+        assert ast.get_docstring(module)
+        kinds = [type(node) for node in module.body]
+        if package == "tools":
+            assert kinds.pop() is ast.Assign  # __all__
+            kinds = [kind for kind in kinds if kind is not ast.ImportFrom]
+        assert kinds == [ast.Expr], init
 
 
 def test_the_table_knows_every_module() -> None:
@@ -187,6 +196,7 @@ def test_there_are_no_circles() -> None:
         ("interactions/x.py", "if TYPE_CHECKING:\n    from activities import x"),
         ("artifacts/x.py", "from activities import x"),
         ("activities/x.py", "from settings import Settings"),
+        ("tools/x.py", "from activities import x"),
         ("activities/x.py", "import httpx2 as httpx"),
         ("workflows/x.py", "from interactions.client import InteractionsClient"),
         ("workflows/x.py", "import structlog"),
