@@ -101,7 +101,7 @@ async def settle(
         calls=calls if outcome is Outcome.NEEDS_TOOLS else (),
         interaction_uri=stored.interaction_uri,
         text_uri=stored.text_uri,
-        data=text.data if text is not None and _is_small(text.data) else None,
+        data=text.data if stored.text_uri is not None and text is not None and _is_small(text.data) else None,
     )
 
 

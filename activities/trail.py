@@ -31,8 +31,9 @@ _T = TypeVar("_T")
 _MAX_ACTIVITIES: Final = 300
 """A long research makes some 200; more than this nobody reads, and interaction.json has them all."""
 
-_MAX_DETAILS: Final = 50
-_MAX_DETAIL_CHARS: Final = 2_000
+_MAX_DETAILS: Final = 20
+_MAX_DETAIL_CHARS: Final = 300
+_MAX_URL_CHARS: Final = 1_000
 _MAX_CODE_CHARS: Final = 4_000
 _MAX_OUTPUT_CHARS: Final = 2_000
 _MAX_ARGUMENTS_CHARS: Final = 600
@@ -130,7 +131,9 @@ def _pages(call: UrlContextCallStep, result: ResultStep | None) -> tuple[Detail,
     urls = dict.fromkeys([*call.arguments.urls, *(page.url for page in read if page.url)])
     return _bounded(
         urls,
-        lambda url: Detail(url=_short(url, _MAX_DETAIL_CHARS), remark=_short(went.get(url) or "", 100)),
+        lambda url: Detail(
+            _short(url, _MAX_DETAIL_CHARS), url=_linked(url), remark=_short(went.get(url) or "", 100)
+        ),
     )
 
 
@@ -139,10 +142,14 @@ def _places(result: ResultStep | None) -> tuple[Detail, ...]:
     return _bounded(
         (place for places in found for place in places.places if place.name or place.url),
         lambda place: Detail(
-            _short(place.name or "", _MAX_DETAIL_CHARS),
-            url=None if place.url is None else _short(place.url, _MAX_DETAIL_CHARS),
+            _short(place.name or place.url or "", _MAX_DETAIL_CHARS), url=_linked(place.url)
         ),
     )
+
+
+def _linked(url: str | None) -> str | None:
+    # Cut off, it would lead elsewhere.
+    return url if url is not None and len(url) <= _MAX_URL_CHARS else None
 
 
 def _arguments(arguments: dict[str, Any]) -> tuple[Detail, ...]:

@@ -72,12 +72,12 @@ class Detail:
     """One thing that was searched for, read or found.
 
     Attributes:
-        text: What to show; ``url`` if empty.
+        text: What to show.
         url: Where it is; it is only linked if it is http or https.
         remark: How it went, if not as it should.
     """
 
-    text: str = ""
+    text: str
     url: str | None = None
     remark: str = ""
 

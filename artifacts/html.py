@@ -343,7 +343,7 @@ def _activity(activity: Activity) -> str:
 
 def _detail(detail: Detail) -> str:
     remark = first_line(detail.remark, MAX_DETAIL_CHARS)
-    return _link(detail.text or detail.url or "", detail.url) + (f" ({escape(remark)})" if remark else "")
+    return _link(detail.text, detail.url) + (f" ({escape(remark)})" if remark else "")
 
 
 def _link(text: str, url: str | None) -> str:

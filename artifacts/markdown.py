@@ -127,7 +127,7 @@ def _activity(activity: Activity) -> str:
 
 def _detail(detail: Detail) -> str:
     remark = first_line(detail.remark, MAX_DETAIL_CHARS)
-    return _link(detail.text or detail.url or "", detail.url) + (f" ({_escape(remark)})" if remark else "")
+    return _link(detail.text, detail.url) + (f" ({_escape(remark)})" if remark else "")
 
 
 def _link(text: str, url: str | None) -> str:
@@ -140,7 +140,6 @@ def _fenced(content: str, language: str) -> list[str]:
     """Return ``content`` as a code block that belongs to the list entry before it."""
     longest = max((len(run) for run in re.findall("`+", content)), default=0)
     fence = "`" * max(longest + 1, 3)
-    # A tab would count as up to four columns of the indentation that makes it a part of the entry.
     return [f"  {line}".rstrip() for line in (f"{fence}{language}", *content.split("\n"), fence)]
 
 
