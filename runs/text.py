@@ -25,6 +25,14 @@ UNSHOWN: Final = re.compile(
 )
 """What `clean_text` takes out or replaces."""
 
+_UNFINISHED: Final = re.compile(
+    r"(?:\r|\x1b[ -/]*+|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*+\x1b?)\Z"
+)
+"""What `UNSHOWN` may match as a whole once more text has come."""
+
+_MAX_HELD_CHARS: Final = 4_096
+"""Longer than any sequence that a terminal heeds; one that never ends must not hold back what follows."""
+
 _LINE_ENDS: Final = frozenset({"\r\n", "\r", "\u2028", "\u2029"})
 _JOINERS: Final = frozenset({"\u200d", "\ufe0e", "\ufe0f"})
 
@@ -42,6 +50,31 @@ def clean_text(text: str) -> str:
     Line ends become newlines; tabs stay; lone surrogates become U+FFFD, so the result always encodes.
     """
     return UNSHOWN.sub(lambda match: shown(match[0]), text)
+
+
+class TextCleaner:
+    """Cleans a text that comes in pieces: joined, they are what `clean_text` makes of the whole.
+
+    What may be the beginning of an escape sequence is held back until more comes, up to a bound; a longer
+    one is shown as the text it then is.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Return what can be shown now that ``text`` has come."""
+        text = self._held + text
+        # Before the last characters nothing is held, so only they are looked at.
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - _MAX_HELD_CHARS))
+        end = len(text) if unfinished is None else unfinished.start()
+        self._held = text[end:]
+        return clean_text(text[:end])
+
+    def flush(self) -> str:
+        """Return the rest: nothing more comes."""
+        rest, self._held = clean_text(self._held), ""
+        return rest
 
 
 def first_line(text: str, max_chars: int) -> str:

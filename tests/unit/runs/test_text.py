@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs.text import ELLIPSIS, clean_text, excerpt_utf8, first_line
+from runs.text import ELLIPSIS, TextCleaner, clean_text, excerpt_utf8, first_line
 
 # With lone surrogates, which hypothesis leaves out unless asked.
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -98,3 +98,20 @@ def test_excerpt_is_a_bounded_beginning(text: str, max_bytes: int) -> None:
     assert whole.startswith(excerpt.removesuffix(ELLIPSIS))
     if len(whole.encode()) <= max_bytes:
         assert excerpt == whole
+
+
+@given(st.lists(st.one_of(ANY_TEXT, st.text("\x1b\x9b\x9d[]\\\x07\r\n0;m x\u202e", max_size=12))))
+def test_a_text_cleaned_in_pieces_is_the_clean_text(pieces: list[str]) -> None:
+    """Wherever an escape sequence is cut, it is taken out as if it had come whole."""
+    cleaner = TextCleaner()
+    cleaned = [cleaner.feed(piece) for piece in pieces]
+    assert "".join([*cleaned, cleaner.flush()]) == clean_text("".join(pieces))
+
+
+def test_what_shows_is_not_held_back() -> None:
+    """Only what may be the beginning of a sequence waits for more, and not for ever."""
+    cleaner = TextCleaner()
+    assert cleaner.feed("Tides \x1b[3") == "Tides "
+    assert cleaner.feed("1mare") == "are"
+    assert cleaner.feed("\x1b]0;") == ""
+    assert "pulled" in cleaner.feed("pulled " * 1_000)
