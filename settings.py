@@ -4,6 +4,7 @@ Temporal's connection is not here: it comes from the ``TEMPORAL_*`` variables an
 TOML file, through ``temporalio.envconfig``. ``.env.example`` lists every variable.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -33,8 +34,35 @@ _API_VARIABLES: Final = {
 """The variable behind each field that an `ApiConfig` may refuse."""
 
 
+_SECRET_PREFIX: Final = "LONGHAUL_SECRET_"  # noqa: S105 - a name, no value
+_SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+"""As in `runs.tools.McpServerTool`."""
+
+
 class SettingsError(Exception):
     """A setting that cannot be used. The message names the variable and says what to do."""
+
+
+def _secrets_in(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets among the variables, by the name that requests use.
+
+    Raises:
+        SettingsError: A name that no request can use, or a value that no header can hold. Not shown.
+    """
+    secrets = {
+        variable.removeprefix(_SECRET_PREFIX): value.strip()  # a file's line break is not meant
+        for variable, value in given.items()
+        if variable.startswith(_SECRET_PREFIX)
+    }
+    for name, value in secrets.items():
+        if not _SECRET_NAME.fullmatch(name):
+            raise SettingsError(
+                f"{_SECRET_PREFIX}{name}: must go on with a capital letter, then capital letters, digits and "
+                "'_', 64 at the most"
+            )
+        if not value.isascii() or not value.isprintable():
+            raise SettingsError(f"{_SECRET_PREFIX}{name}: must be printable ASCII in one line")
+    return secrets
 
 
 class Settings(BaseModel):
@@ -56,6 +84,9 @@ class Settings(BaseModel):
     poll_max_s: float = Field(default=Pacing().poll_max_s, alias="LONGHAUL_POLL_MAX_S", gt=0, le=3600)
     max_activities: int = Field(default=100, alias="LONGHAUL_MAX_ACTIVITIES", ge=1, le=10_000)
     max_cached_workflows: int = Field(default=1_000, alias="LONGHAUL_MAX_CACHED_WORKFLOWS", ge=0, le=100_000)
+    tools: str = Field(default="", alias="LONGHAUL_TOOLS")
+    secrets: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """Values of ``LONGHAUL_SECRET_<NAME>``, by name: what remote tools ask for."""
     prices_file: Path | None = Field(default=None, alias="LONGHAUL_PRICES_FILE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="LONGHAUL_LOG_LEVEL"
@@ -114,8 +145,9 @@ class Settings(BaseModel):
         if "GOOGLE_API_KEY" in given:
             given.setdefault("GEMINI_API_KEY", given["GOOGLE_API_KEY"])
         known = {field.alias for field in cls.model_fields.values()}
+        read: dict[str, object] = {name: value for name, value in given.items() if name in known}
         try:
-            settings = cls.model_validate({name: value for name, value in given.items() if name in known})
+            settings = cls.model_validate(read | {"secrets": _secrets_in(given)})
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise SettingsError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -28,6 +28,9 @@ from interactions.config import ApiConfig
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
 from settings import Settings, SettingsError
 from telemetry import LogLevel, temporal_runtime
+from tools import registry
+from tools.errors import InvalidTool
+from tools.registry import ToolRegistry
 
 EXIT_MISCONFIGURED: Final = 2
 EXIT_NO_TEMPORAL: Final = 3
@@ -95,6 +98,18 @@ def api_config(settings: Settings) -> ApiConfig:
             "max_connections": settings.max_activities,
         }
     )
+
+
+def load_tools(settings: Settings) -> ToolRegistry:
+    """Return the function tools of this worker.
+
+    Raises:
+        StartupError: A module of tools is not there or cannot be imported, or a function in it cannot be one.
+    """
+    try:
+        return registry.load_tools(settings.tools)
+    except InvalidTool as error:
+        raise StartupError(f"LONGHAUL_TOOLS: {error}") from None
 
 
 async def open_store(settings: Settings) -> ArtifactStore:

@@ -28,6 +28,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 import startup
 from activities.interaction_activities import InteractionActivities
 from activities.timeouts import SUBMIT_TIMEOUT
+from activities.tool_activities import ToolActivities
 from health import Health, listen, serving, url_of
 from interactions.client import InteractionsClient
 from settings import Settings, SettingsError
@@ -122,6 +123,9 @@ def main() -> NoReturn:
         connection = startup.connection()
         keys = (settings.api_key, settings.vertex_token)
         secrets = [key.get_secret_value() for key in keys if key] + [str(connection.get("api_key", ""))]
+        for secret in settings.secrets.values():
+            # Of "Bearer abc" also the last word: whoever logs one may have cut it off.
+            secrets += [secret.get_secret_value(), secret.get_secret_value().rpartition(" ")[2]]
         redact = redactor(secrets)
         configure_logging(level=settings.log_level, log_format=settings.log_format, secrets=secrets)
         asyncio.run(_serve(settings, connection))
@@ -145,6 +149,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
     began_at = time.perf_counter()
     stop = _StopSignals()
     prices = settings.prices()
+    registry = startup.load_tools(settings)
     api = startup.api_config(settings)
     try:
         listener = listen(settings.health_address)
@@ -167,8 +172,13 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
             probe=lambda: client.workflow_service.get_system_info(GetSystemInfoRequest()),
         ),
     ):
-        activities = InteractionActivities(interactions, store, prices=prices, pacing=settings.pacing)
-        async with build_worker(client, settings=settings, workflows=WORKFLOWS, activities=activities.all()):
+        activities = InteractionActivities(
+            interactions, store, secrets=settings.secrets, prices=prices, pacing=settings.pacing
+        )
+        tools = ToolActivities(registry, store, max_threads=settings.max_activities)
+        async with build_worker(
+            client, settings=settings, workflows=WORKFLOWS, activities=activities.all() + tools.all()
+        ):
             stop.is_serving = True
             log.info(
                 "worker.started",
@@ -177,6 +187,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
                 temporal=client.service_client.config.target_host,
                 api=api.root_url,
                 artifacts=settings.artifacts_url,
+                tools=len(registry),
                 health=f"{url_of(listener)}/healthz",
                 version=version("longhaul"),
                 startup_ms=round((time.perf_counter() - began_at) * 1000),

@@ -22,7 +22,7 @@ def test_every_variable_is_documented() -> None:
     """``.env.example`` names each variable that is read."""
     documented = Path(".env.example").read_text("utf-8").splitlines()
     names = {line.partition("=")[0] for line in documented if not line.startswith("#")}
-    assert {field.alias for field in Settings.model_fields.values()} <= names
+    assert {field.alias for field in Settings.model_fields.values() if field.alias} <= names
 
 
 def test_documented_defaults_are_loaded() -> None:
@@ -55,9 +55,38 @@ def test_either_key_is_read(environ: dict[str, str], expected: str) -> None:
 
 def test_secrets_are_not_shown() -> None:
     """Settings may be logged as a whole."""
-    settings = Settings.from_env({"GEMINI_API_KEY": "s3cret-key", "LONGHAUL_VERTEX_TOKEN": "s3cret-token"})
+    settings = Settings.from_env(
+        {
+            "GEMINI_API_KEY": "s3cret-key",
+            "LONGHAUL_VERTEX_TOKEN": "s3cret-token",
+            "LONGHAUL_SECRET_GITHUB": "Bearer s3cret-other",
+        }
+    )
     assert "s3cret" not in repr(settings)
     assert "s3cret" not in settings.model_dump_json()
+
+
+def test_secrets_of_remote_tools_are_read_by_name() -> None:
+    """Each ``LONGHAUL_SECRET_<NAME>`` is one, without the line break a file may end it with."""
+    settings = Settings.from_env(
+        {"LONGHAUL_SECRET_GITHUB": "Bearer a\n", "LONGHAUL_SECRET_CRM_2": "b", "LONGHAUL_SECRET_NONE": ""}
+    )
+    values = {name: secret.get_secret_value() for name, secret in settings.secrets.items()}
+    assert values == {"GITHUB": "Bearer a", "CRM_2": "b"}
+
+
+@pytest.mark.parametrize("name", ["", "github", "2", "A-B", "A" * 65])
+def test_a_secret_that_no_request_can_name_is_refused(name: str) -> None:
+    """What a run could never ask for is a slip, said with its variable."""
+    with pytest.raises(SettingsError, match=rf"^LONGHAUL_SECRET_{name}: must go on with a capital letter"):
+        Settings.from_env({f"LONGHAUL_SECRET_{name}": "value"})
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "caf\u00e9", "nul\0"])
+def test_a_secret_that_no_header_can_hold_is_refused_unseen(value: str) -> None:
+    """It would fail with the first run that uses it; the message does not show it."""
+    with pytest.raises(SettingsError, match=r"^LONGHAUL_SECRET_CRM: must be printable ASCII in one line$"):
+        Settings.from_env({"LONGHAUL_SECRET_CRM": value})
 
 
 @pytest.mark.parametrize(

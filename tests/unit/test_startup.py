@@ -1,3 +1,5 @@
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from startup import (
     StartupError,
     api_config,
     connection,
+    load_tools,
     open_store,
 )
 
@@ -144,3 +147,41 @@ def test_only_unexpected_failures_carry_a_stack_trace(
     assert bool(failure.stack_trace) is is_traced
     assert failure.message == "in_progress"
     assert failure.application_failure_info.type == "StillRunning"
+
+
+def test_a_worker_without_tools_is_a_worker() -> None:
+    """No module named, no tool, no complaint."""
+    assert len(load_tools(Settings.from_env({}))) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "complaint"),
+    [
+        ("", "has no tools"),
+        ("from tools import tool\n@tool\ndef lookup(city): 'Look up.'\n", "'city' has no type hint"),
+        ("import pandas_of_nobody\n", "pandas_of_nobody"),
+        ("raise SystemExit('not today')\n", "SystemExit: not today"),
+        ("def (\n", "SyntaxError"),
+    ],
+)
+def test_a_module_of_tools_that_cannot_be_used_is_said_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, complaint: str
+) -> None:
+    """A worker that started without its tools would fail runs that were promised them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    name = f"bad_{len(module)}"
+    (tmp_path / f"{name}.py").write_text(module)
+    with pytest.raises(StartupError, match=rf"(?s)^LONGHAUL_TOOLS: .*{re.escape(complaint)}") as caught:
+        load_tools(Settings.from_env({"LONGHAUL_TOOLS": name}))
+    assert caught.value.exit_code == EXIT_MISCONFIGURED
+
+
+def test_a_missing_module_of_tools_is_said_with_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most often the worker was started in another folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(StartupError, match=re.escape(str(tmp_path))):
+        load_tools(Settings.from_env({"LONGHAUL_TOOLS": "nobodys.tools"}))
