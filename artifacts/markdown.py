@@ -121,8 +121,8 @@ def _activity(activity: Activity) -> str:
     for language, content in ((language_of(activity), activity.code), ("", activity.output)):
         shown = clean_text(content).strip("\n")
         if shown:
-            lines += ["", *_fenced(shown, language), ""]
-    return "\n".join(lines).rstrip("\n")
+            lines += ["", *_fenced(shown, language)]
+    return "\n".join(lines)
 
 
 def _detail(detail: Detail) -> str:

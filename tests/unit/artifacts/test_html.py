@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from artifacts import html, marking
-from artifacts.blocks import Citation, FileBlock, ImageBlock, Report, TextBlock
+from artifacts.blocks import Activity, Citation, Detail, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.report import render_html
 from tests.unit.artifacts.test_markdown import REPORTS, report_of
 
@@ -18,12 +18,12 @@ _OURS = {
     "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "footer", "div", "span",
     "figure", "figcaption", "img", "dl", "dt", "dd", "sup", "a", "h1", "h2", "h3", "h4", "h5", "h6", "p",
     "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "hr", "br", "table", "thead", "tbody",
-    "tr", "th", "td",
+    "tr", "th", "td", "audio", "video", "details", "summary",
 }
 
 _ATTRIBUTES = {
     "charset", "http-equiv", "content", "name", "class", "id", "href", "rel", "title", "src", "alt", "start",
-    "aria-label",
+    "aria-label", "controls",
 }
 # fmt: on
 
@@ -67,7 +67,8 @@ class _Page(HTMLParser):
 def _check(page: _Page) -> None:
     for href in page.attributes("href"):
         assert re.match(r"https?://[^\s\"'<>]+\Z|#[\w-]+\Z|[\w.~%-]*\Z", href)
-    assert all(re.match(r"data:image/(png|jpeg|gif|webp);base64,", src) for src in page.attributes("src"))
+    kinds = r"data:(image/(png|jpeg|gif|webp)|audio/(wav|mpeg)|video/mp4);base64,"
+    assert all(re.match(kinds, src) for src in page.attributes("src"))
     ids = page.attributes("id")
     assert len(ids) == len(set(ids))
     assert {href[1:] for href in page.attributes("href") if href.startswith("#")} <= set(ids)
@@ -107,9 +108,14 @@ def test_attacks_are_shown_and_not_obeyed(attack: str) -> None:
         TextBlock(attack, cited),
         ImageBlock(attack, "image/png", b"png"),
         FileBlock(attack, attack),
+        FileBlock(attack, "audio/wav", b"RIFF"),
+        LinkBlock(attack, attack),
         question=f"{attack}\n{attack}",
         agent=attack,
         cost=attack,
+        activities=(
+            Activity(attack, (Detail(attack, attack, attack),), attack, attack, attack, has_failed=True),
+        ),
         notes=(attack,),
     )
     page = _Page(render_html(report))
@@ -170,6 +176,54 @@ def test_images_are_in_the_page_if_they_are_pixels() -> None:
     page = _Page(written)
     assert page.attributes("src") == ["data:image/png;base64,iVBORw==", "data:image/jpeg;base64,anBlZw=="]
     assert '<a href="image-2.svg">image-2.svg</a> <span>image/svg+xml</span>' in written
+
+
+def test_sound_and_films_play_in_the_page() -> None:
+    """Without a request, as images are shown; what browsers do not play is named, and all lies beside it."""
+    page = _Page(
+        render_html(
+            report_of(
+                FileBlock("audio-1.wav", "audio/wav", b"RIFF"),
+                FileBlock("video-1.mp4", "video/mp4", b"mp4"),
+                FileBlock("audio-2.amr", "audio/amr", b"amr"),
+                FileBlock("audio-3.wav", "audio/wav"),
+            )
+        )
+    )
+    assert page.attributes("src", "audio") == ["data:audio/wav;base64,UklGRg=="]
+    assert page.attributes("src", "video") == ["data:video/mp4;base64,bXA0"]
+    assert page.attributes("href") == ["audio-1.wav", "video-1.mp4", "audio-2.amr", "audio-3.wav"]
+
+
+def test_media_kept_elsewhere_is_linked_and_not_loaded() -> None:
+    """Only to the web; another address is shown."""
+    page = _Page(
+        render_html(
+            report_of(LinkBlock("video", "https://v.example/1.mp4"), LinkBlock("image", "gs://bucket/i.png"))
+        )
+    )
+    assert page.attributes("href") == ["https://v.example/1.mp4"]
+    assert page.attributes("src") == []
+    assert "gs://bucket/i.png image" in page.text
+
+
+def test_a_page_tells_how_it_was_found() -> None:
+    """Folded away: what was done, with links to pages, code and what came of it."""
+    activities = (
+        Activity("Read pages", (Detail("https://a.example", "https://a.example", "paywall"),)),
+        Activity("Ran python code", code="print('<b>')\n", language="python", output="<b>", has_failed=True),
+    )
+    page = render_html(report_of(activities=activities, more_activities=1))
+    (trail,) = re.findall(r"<details.*?</details>", page, re.DOTALL)
+    assert trail == (
+        '<details class="trail"><summary>3 steps</summary>\n<ul>\n'
+        '<li><strong>Read pages</strong>: <a href="https://a.example" rel="noopener noreferrer nofollow">'
+        "https://a.example</a> (paywall)</li>\n"
+        "<li><strong>Ran python code</strong> (failed)<pre><code>print(&#x27;&lt;b&gt;&#x27;)</code></pre>"
+        "<pre><code>&lt;b&gt;</code></pre></li>\n"
+        "<li>1 more; all are in interaction.json</li>\n</ul></details>"
+    )
+    assert "<details" not in render_html(report_of())
 
 
 def test_a_page_does_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -6,9 +7,20 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from artifacts import marking
-from artifacts.blocks import Citation, FileBlock, ImageBlock, Report, TextBlock
+from artifacts.blocks import (
+    Activity,
+    Block,
+    Citation,
+    Detail,
+    FileBlock,
+    ImageBlock,
+    LinkBlock,
+    Report,
+    TextBlock,
+)
 from artifacts.inert import without_html
 from artifacts.report import render_markdown
+from artifacts.trail import TRAIL_TITLE
 from tests.unit.artifacts.test_placing import PIECES
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -17,12 +29,16 @@ HOSTILE_TEXT = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.
     st.characters(codec=None, exclude_categories=()), max_size=20
 )
 
+HOSTILE_URLS = (
+    st.sampled_from(["https://a.example/", "javascript:alert(1)", "", "https://b.example/](x)\n# h"])
+    | HOSTILE_TEXT
+)
+
 CITATIONS = st.builds(
     Citation,
     start_byte=st.integers(-3, 60),
     end_byte=st.integers(-3, 60),
-    url=st.sampled_from(["https://a.example/", "javascript:alert(1)", "", "https://b.example/](x)\n# h"])
-    | HOSTILE_TEXT,
+    url=HOSTILE_URLS,
     title=st.none() | HOSTILE_TEXT,
 )
 
@@ -42,15 +58,37 @@ REPORTS = st.builds(
             media_type=st.sampled_from(["image/png", "image/svg+xml"]),
             content=st.binary(max_size=5),
         )
-        | st.builds(FileBlock, name=HOSTILE_TEXT, media_type=HOSTILE_TEXT),
+        | st.builds(
+            FileBlock,
+            name=HOSTILE_TEXT,
+            media_type=st.sampled_from(["audio/wav", "video/mp4"]) | HOSTILE_TEXT,
+            content=st.binary(max_size=5),
+        )
+        | st.builds(LinkBlock, kind=HOSTILE_TEXT, url=HOSTILE_URLS),
         max_size=4,
     ).map(tuple),
+    activities=st.lists(
+        st.builds(
+            Activity,
+            title=HOSTILE_TEXT,
+            details=st.lists(
+                st.builds(Detail, text=HOSTILE_TEXT, url=st.none() | HOSTILE_URLS, remark=HOSTILE_TEXT),
+                max_size=2,
+            ).map(tuple),
+            code=HOSTILE_TEXT,
+            language=HOSTILE_TEXT,
+            output=HOSTILE_TEXT,
+            has_failed=st.booleans(),
+        ),
+        max_size=3,
+    ).map(tuple),
+    more_activities=st.integers(0, 2),
     cost=st.none() | HOSTILE_TEXT,
     notes=st.lists(HOSTILE_TEXT, max_size=2).map(tuple),
 )
 
 
-def report_of(*blocks: TextBlock | ImageBlock | FileBlock, **facts: object) -> Report:
+def report_of(*blocks: Block, **facts: object) -> Report:
     """A report of a plain run."""
     plain: dict[str, object] = {
         "question": "Why?",
@@ -185,6 +223,78 @@ def test_nothing_breaks_out_of_its_place(report: Report) -> None:
     assert all(token.level == 1 for token in entries)
     assert not any(token.type in {"html_block", "fence", "table_open"} for token in tokens[about:])
     written.encode()
+
+
+def test_a_report_tells_how_it_was_found() -> None:
+    """Between sources and facts: each thing that was done in one entry, with what was run and came of it."""
+    activities = (
+        Activity("Searched the web", (Detail("tea *tannin*"), Detail("astringency"))),
+        Activity(
+            "Read pages",
+            (
+                Detail("https://a.example/x", "https://a.example/x"),
+                Detail("file:///etc/passwd", "file:///etc/passwd", "unsafe"),
+            ),
+            has_failed=True,
+        ),
+        Activity("Ran Python code", code="print('```')\n\n# Tea\n", language="Python", output="```\n"),
+        Activity("Called get_weather", (Detail('{"city": "Oslo"}'),)),
+    )
+    written = render_markdown(report_of(TextBlock("Tea."), activities=activities, more_activities=1_200))
+    _, _, trail = written.partition("Tea.\n\n")
+    assert (
+        trail
+        == r"""## How it was found
+
+- **Searched the web**: tea \*tannin\*; astringency
+- **Read pages** (failed): [https://a.example/x](https://a.example/x); file:///etc/passwd (unsafe)
+- **Ran Python code**
+
+  ````python
+  print('```')
+
+  # Tea
+  ````
+
+  ````
+  ```
+  ````
+- **Called get_weather**: \{"city": "Oslo"\}
+- 1,200 more; all are in interaction.json
+
+## About this report
+
+- Agent: agent
+- Run: run-1
+- Interaction: v1_abc
+"""
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(REPORTS)
+def test_what_was_done_is_one_entry_each(report: Report) -> None:
+    """Nothing of a stranger's ends the list, begins a heading in it, or leaves its code block."""
+    tokens = READER.parse(render_markdown(replace(report, blocks=())))
+    contents = [token.content for token in tokens]
+    if not report.activities:
+        assert TRAIL_TITLE not in contents
+        return
+    begin, end = contents.index(TRAIL_TITLE), contents.index("About this report")
+    entries = [token for token in tokens[begin:end] if token.type == "list_item_open" and token.level == 1]
+    assert len(entries) == len(report.activities) + (report.more_activities > 0)
+    headings = [token for token in tokens[begin:end] if token.type == "heading_open"]
+    assert [token.level for token in headings] == [0]
+
+
+def test_media_kept_elsewhere_is_linked() -> None:
+    """Only to the web; another address is shown."""
+    written = render_markdown(
+        report_of(LinkBlock("video", "https://v.example/1.mp4"), LinkBlock("image", "gs://bucket/i.png"))
+    )
+    assert (
+        "video: [https://v.example/1.mp4](https://v.example/1.mp4)\n\nimage: gs://bucket/i.png\n" in written
+    )
 
 
 def test_an_answer_too_long_to_parse_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 import base64
 import io
+import math
+import struct
 import wave
 
 import pytest
@@ -16,6 +18,13 @@ from artifacts.media import decode_base64, playable, suffix_of
         ("image/png", ".png"),
         ("IMAGE/JPEG; quality=high", ".jpg"),
         ("audio/mpeg", ".mp3"),
+        ("audio/mp3", ".mp3"),
+        ("audio/ogg", ".ogg"),
+        ("audio/ogg_opus", ".ogg"),
+        ("audio/wav", ".wav"),
+        ("video/mp4", ".mp4"),
+        ("video/webm", ".webm"),
+        ("application/pdf", ".pdf"),
         ("application/x-unheard-of", ".bin"),
         ("../../etc/passwd", ".bin"),
         ("", ".bin"),
@@ -68,6 +77,75 @@ def test_raw_samples_become_a_wav(media_type: str, rate_hz: int, channels: int) 
     with wave.open(io.BytesIO(content)) as wav:
         assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (rate_hz, channels, 2)
         assert wav.readframes(100) == samples
+
+
+@pytest.mark.parametrize(
+    ("told", "media_type", "rate_hz", "channels"),
+    [
+        ((16_000, 2), "audio/l16", 16_000, 2),
+        ((16_000, None), "audio/l16;rate=48000;channels=2", 16_000, 2),
+        ((0, 99), "audio/l16;rate=48000", 48_000, 1),
+    ],
+)
+def test_what_is_said_beside_the_type_counts_first(
+    told: tuple[int | None, int | None], media_type: str, rate_hz: int, channels: int
+) -> None:
+    """The API has rate and channels as fields of their own; impossible ones are not believed."""
+    content, _ = playable(b"\0" * 32, media_type, rate_hz=told[0], channels=told[1])
+    with wave.open(io.BytesIO(content)) as wav:
+        assert (wav.getframerate(), wav.getnchannels()) == (rate_hz, channels)
+
+
+def _tone(layout: str) -> bytes:
+    return b"".join(struct.pack(layout, int(9_000 * math.sin(index / 8))) for index in range(1_000))
+
+
+@pytest.mark.parametrize("layout", ["<h", ">h"], ids=["little end first", "network order"])
+@pytest.mark.parametrize("odd", [b"", b"\x01"], ids=["whole", "half a sample over"])
+def test_samples_are_heard_in_either_order(layout: str, odd: bytes) -> None:
+    """RFC 2586 has one order and the API was seen to use the other; noise in place of speech helps nobody."""
+    content, _ = playable(_tone(layout) + odd, "audio/l16")
+    with wave.open(io.BytesIO(content)) as wav:
+        assert wav.readframes(1_000) == _tone("<h")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "format_code"), [("audio/alaw", 6), ("audio/mulaw", 7), ("audio/MULAW; rate=8000", 7)]
+)
+def test_telephone_sound_becomes_a_wav(media_type: str, format_code: int) -> None:
+    """Its header names the encoding, since the samples are no linear ones, and every chunk is whole."""
+    samples = bytes(range(101))
+    content, playable_type = playable(samples, media_type)
+    assert playable_type == "audio/wav"
+    chunks = _chunks(content)
+    assert struct.unpack("<HHIIHHH", chunks[b"fmt "]) == (format_code, 1, 8_000, 8_000, 1, 8, 0)
+    assert struct.unpack("<I", chunks[b"fact"]) == (101,)
+    assert chunks[b"data"] == samples
+
+
+def _chunks(content: bytes) -> dict[bytes, bytes]:
+    """The chunks of a RIFF file, as any reader finds them."""
+    name, length, form = struct.unpack("<4sI4s", content[:12])
+    assert (name, length, form) == (b"RIFF", len(content) - 8, b"WAVE")
+    chunks: dict[bytes, bytes] = {}
+    start = 12
+    while start < len(content):
+        name, length = struct.unpack("<4sI", content[start : start + 8])
+        chunks[name] = content[start + 8 : start + 8 + length]
+        start += 8 + length + length % 2
+    assert start == len(content)
+    return chunks
+
+
+def test_samples_with_a_header_keep_it() -> None:
+    """A WAV file in the name of raw samples would get a click for a header."""
+    content, _ = playable(b"\0" * 8, "audio/wav")
+    assert playable(b"RIFF" + content, "audio/l16") == (b"RIFF" + content, "audio/wav")
+
+
+def test_opus_has_the_name_that_programs_know() -> None:
+    """The API calls Opus in Ogg by a word of its own."""
+    assert playable(b"OggS", "audio/ogg_opus") == (b"OggS", "audio/ogg")
 
 
 def test_other_media_is_left_alone() -> None:
