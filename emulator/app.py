@@ -15,6 +15,7 @@ from emulator.agents import AgentEndpoints
 from emulator.delivery import Dispatcher
 from emulator.endpoints import InteractionEndpoints
 from emulator.errors import ApiError, method_not_found
+from emulator.files import FileEndpoints
 from emulator.service import Emulator
 from emulator.signing import Signer
 from emulator.webhooks import WebhookEndpoints
@@ -30,6 +31,7 @@ def build_app(emulator: Emulator) -> ASGIApp:
     resources = [
         *InteractionEndpoints(emulator, dispatcher).routes(),
         *AgentEndpoints(emulator).routes(),
+        *FileEndpoints(emulator).routes(),
         *WebhookEndpoints(emulator, dispatcher).routes(),
     ]
 

@@ -32,6 +32,7 @@ class Directive:
         steps: Number of steps of a ``many-steps`` run.
         expire_after_s: Emulated seconds after which an ``expired`` run is gone.
         tool_rounds: How often in a conversation the model asks for functions.
+        continuations: How often an answer stops and asks to be continued.
         cut_s: Wall seconds after which ``stream-cut`` drops a connection; None means one.
         cut_events: Events after which it does, whatever the time.
         webhook_signature: The form in which dynamic webhooks are signed.
@@ -47,6 +48,7 @@ class Directive:
     steps: int | None = None
     expire_after_s: float | None = None
     tool_rounds: int | None = None
+    continuations: int | None = None
     cut_s: float | None = None
     cut_events: int | None = None
     webhook_signature: SignatureForm | None = None
@@ -63,6 +65,7 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "steps": "Number of steps of a many-steps run; implies that fault.",
     "expire_after_s": "Emulated seconds after which an expired run is gone.",
     "tool_rounds": "How often in a conversation the model asks for functions; default 1.",
+    "continuations": "How often an answer stops to be continued; default 1; implies requires-continuation.",
     "cut_s": "Wall seconds after which stream-cut drops a connection; default 1.",
     "cut_events": "Events after which stream-cut drops a connection, in place of a time.",
     "webhook_signature": "v1a (default) or jwt: how dynamic webhooks are signed.",
@@ -134,8 +137,9 @@ class _Pairs:
 
     def directive(self) -> Directive:
         values = self.values
-        if "steps" in values and "many-steps" not in self.faults:
-            self.faults.append("many-steps")
+        for key, fault in (("steps", "many-steps"), ("continuations", "requires-continuation")):
+            if key in values and fault not in self.faults:
+                self.faults.append(fault)
         for name in self.faults:
             if name not in FAULTS:
                 raise invalid(f"Unknown emulator fault {name!r}.")
@@ -151,6 +155,7 @@ class _Pairs:
                 result_bytes=self._count("result_bytes"),
                 steps=self._count("steps"),
                 tool_rounds=self._count("tool_rounds"),
+                continuations=self._count("continuations"),
                 cut_s=self._number("cut_s"),
                 cut_events=self._count("cut_events"),
                 webhook_signature=self._form(),

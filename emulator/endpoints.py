@@ -83,7 +83,13 @@ class InteractionEndpoints:
             body, custom_agents=emulator.agents, is_vertex="project" in request.path_params
         )
         self._check_background(body, directive, submission)
-        record = emulator.accept(body, directive=directive, submission=submission, behaviour=behaviour)
+        record = emulator.accept(
+            body,
+            directive=directive,
+            submission=submission,
+            behaviour=behaviour,
+            base_url=f"{request.url.scheme}://{request.url.netloc}",
+        )
         emulator.requests["create_accepted"] += 1
         self._dispatcher.expect(record)
         if fault is not None:

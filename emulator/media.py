@@ -1,11 +1,8 @@
-"""Real files in small sizes: a bar chart, a picture, and a spoken-length tone."""
+"""Real pictures in small sizes: a bar chart, and one for any prompt."""
 
 import io
-import math
 import random
-import struct
 import unicodedata
-import wave
 from typing import Final, Literal
 
 from PIL import Image, ImageDraw, ImageFont
@@ -15,8 +12,6 @@ _GRID: Final = (218, 220, 224)
 _BARS: Final = ((66, 133, 244), (52, 168, 83), (251, 188, 4), (234, 67, 53), (161, 66, 244))
 
 ImageFormat = Literal["PNG", "JPEG"]
-
-SAMPLE_RATE_HZ: Final = 16_000
 
 _SIZES: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
@@ -66,28 +61,3 @@ def draw_picture(prompt: str, *, aspect_ratio: str, image_size: str, file_format
         x, y, radius = chance.randrange(width), chance.randrange(height), longest * chance.uniform(0.03, 0.2)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=chance.choice(_BARS))
     return _encoded(image, file_format)
-
-
-def play_tone(text: str) -> bytes:
-    """Signed 16-bit mono samples at ``SAMPLE_RATE_HZ``: one note a word, at most ten seconds."""
-    samples = bytearray()
-    note_length = SAMPLE_RATE_HZ // 5
-    for word in text.split()[:50]:
-        frequency_hz = 220 * 2 ** (len(word) % 12 / 12)
-        for index in range(note_length):
-            # Fading in and out keeps the notes from clicking.
-            loudness = 9_000 * math.sin(math.pi * index / note_length)
-            sample = loudness * math.sin(2 * math.pi * frequency_hz * index / SAMPLE_RATE_HZ)
-            samples += struct.pack("<h", int(sample))
-    return bytes(samples)
-
-
-def wave_file(samples: bytes) -> bytes:
-    """The samples as a WAV file."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE_HZ)
-        out.writeframes(samples)
-    return buffer.getvalue()

@@ -55,6 +55,7 @@ class Record:
         turns: The conversation before it, oldest first.
         cancelled_s: When its cancellation was accepted, in emulated time.
         deleted: Whether it answers 404. It goes on running all the same.
+        base_url: Where the server was reached, for addresses of files.
     """
 
     interaction_id: str
@@ -67,6 +68,7 @@ class Record:
     turns: tuple[Turn, ...] = ()
     cancelled_s: float | None = None
     deleted: bool = False
+    base_url: str = ""
 
     @property
     def question(self) -> str:

@@ -79,17 +79,13 @@ class TextPart:
 
     def cite(self, text: str, source: Source) -> None:
         """Append text that ``source`` supports."""
+        self.annotate(text, {"type": "url_citation", "url": source.url, "title": source.title})
+
+    def annotate(self, text: str, annotation: dict[str, Any]) -> None:
+        """Append text and say something about it: the annotation, without offsets."""
         start = self.length_bytes
         self.add(text)
-        self.annotations.append(
-            {
-                "type": "url_citation",
-                "start_index": start,
-                "end_index": self.length_bytes,
-                "url": source.url,
-                "title": source.title,
-            }
-        )
+        self.annotations.append({**annotation, "start_index": start, "end_index": self.length_bytes})
 
     def content(self) -> dict[str, Any]:
         """The content on the wire."""
@@ -127,6 +123,7 @@ class ReportWriter:
         with_chart: Whether to draw a chart.
         hostile: Whether titles, addresses and text try to break out of where they are shown.
         controls: Whether the text is full of control characters.
+        files: Citations of files that were searched, without offsets.
         at_least_bytes: Size to fill the report up to.
     """
 
@@ -137,6 +134,7 @@ class ReportWriter:
     with_chart: bool = True
     hostile: bool = False
     controls: bool = False
+    files: list[dict[str, Any]] = field(default_factory=list)
     at_least_bytes: int = 0
 
     def steps(self) -> list[Step]:
@@ -218,6 +216,9 @@ class ReportWriter:
     def _closing(self, part: TextPart, writer: Writer, sources: list[Source]) -> None:
         part.add("## Conclusion\n\n")
         self._paragraphs(part, writer, sources, count=2)
+        for file in self.files:
+            part.annotate(writer.sentence(), file)
+            part.add("\n\n")
         part.add("> “In the end it is a question of patience – and of who pays the first €100.”\n\n")
         part.add("```text\nconfidence = sources × agreement ÷ age\n```\n")
 

@@ -1,11 +1,20 @@
 """A believable Deep Research run: it thinks, searches, reads, thinks again, and writes."""
 
-import base64
 from typing import Any, Final
 
 from emulator.prose import Writer, topic_of
 from emulator.records import Behaviour, Record
 from emulator.report import SECTIONS, ReportWriter, sources_for
+from emulator.server_tools import (
+    code_steps,
+    counts_of,
+    file_citations,
+    file_steps,
+    mcp_steps,
+    reading_steps,
+    search_steps,
+    signature_of,
+)
 from emulator.timeline import Step, TimedStep, Timeline, spread
 
 RESEARCH_S: Final = 720.0
@@ -52,7 +61,6 @@ def plan_research(record: Record) -> Timeline:
         working = _many_steps(record.directive.steps or 10_000)
     else:
         working = _rounds(record, writer)
-    searches = sum(step["type"] == "google_search_call" for step in working) * _QUERIES_A_ROUND
     writing_s = duration_s * _WRITING_FROM
     return Timeline(
         duration_s=duration_s,
@@ -60,7 +68,7 @@ def plan_research(record: Record) -> Timeline:
         working=spread(working, starts_s=0.0, ends_s=writing_s),
         write_output=lambda: _output(record),
         output_starts_s=writing_s,
-        usage=lambda: _usage(record, searches=searches),
+        usage=lambda: _usage(record, working),
     )
 
 
@@ -133,9 +141,18 @@ def _rounds(record: Record, writer: Writer) -> list[Step]:
         steps += _search(number, queries)
         steps += _reading(number, urls, unread=writer.chance.randrange(9))
         steps.append(_thought(record, writer, number))
-    servers = [tool for tool in record.body.get("tools", []) if tool["type"] == "mcp_server"]
-    for number, server in enumerate(servers, start=1):
-        steps += mcp_steps(f"mcp_{number}", server, about=writer.topic)
+    for number, tool in enumerate(record.body.get("tools") or [], start=1):
+        match tool["type"]:
+            case "mcp_server":
+                is_hidden = "mcp-tool-call" in record.life
+                steps += mcp_steps(f"mcp_{number}", tool, about=writer.topic, is_hidden=is_hidden)
+            case "file_search":
+                steps += file_steps(f"fs_{number}")
+            case "code_execution":
+                steps += code_steps(f"ce_{number}", record.question)[0]
+            case _:
+                # It searches and reads in any case.
+                pass
     if "unknown-step" in record.life:
         steps += UNKNOWN_STEPS
     return steps
@@ -160,71 +177,14 @@ def _thought(record: Record, writer: Writer, number: int) -> Step:
     return {"type": "thought", "summary": [{"type": "text", "text": text}], "signature": signature}
 
 
-def signature_of(seed: str, number: int) -> str:
-    """Something opaque in base64."""
-    return base64.b64encode(f"{number}:{seed}".encode()).decode()
-
-
 def _search(number: int, queries: list[str]) -> list[Step]:
     return search_steps(f"gs_{number}", queries)
-
-
-def search_steps(call_id: str, queries: list[str]) -> list[Step]:
-    """A search and its result."""
-    chips = "".join(f"<a href='https://www.example.com/search'>{query}</a>" for query in queries)
-    return [
-        {"type": "google_search_call", "id": call_id, "arguments": {"queries": queries}, "signature": "QUJD"},
-        {
-            "type": "google_search_result",
-            "call_id": call_id,
-            "result": [{"search_suggestions": f"<div>{chips}</div>"}],
-            "signature": "QUJD",
-        },
-    ]
 
 
 def _reading(number: int, urls: list[str], *, unread: int) -> list[Step]:
     # Now and then a page cannot be read; a client must not take that for a failed run.
     statuses = ["success", {0: "error", 1: "paywall"}.get(unread, "success")]
     return reading_steps(f"uc_{number}", urls, statuses)
-
-
-def reading_steps(call_id: str, urls: list[str], statuses: list[str]) -> list[Step]:
-    """Pages that were read, and how that went."""
-    pages = [{"url": url, "status": status} for url, status in zip(urls, statuses, strict=False)]
-    return [
-        {"type": "url_context_call", "id": call_id, "arguments": {"urls": urls}, "signature": "QUJD"},
-        {"type": "url_context_result", "call_id": call_id, "result": pages, "signature": "QUJD"},
-    ]
-
-
-def mcp_steps(call_id: str, server: dict[str, Any], *, about: str) -> list[Step]:
-    """A call of a remote MCP server. It is made up: the emulator opens no connection to it."""
-    name, tool = str(server.get("name", "server")), _first_tool(server.get("allowed_tools"))
-    return [
-        {
-            "type": "mcp_server_tool_call",
-            "id": call_id,
-            "name": tool,
-            "server_name": name,
-            "arguments": {"query": about},
-        },
-        {
-            "type": "mcp_server_tool_result",
-            "call_id": call_id,
-            "name": tool,
-            "server_name": name,
-            "result": [{"type": "text", "text": f"{name} has three entries on {about}."}],
-        },
-    ]
-
-
-def _first_tool(allowed: Any) -> str:
-    match allowed:
-        case [str(tool), *_] | [{"tools": [str(tool), *_]}, *_]:
-            return tool
-        case _:
-            return "search"
 
 
 def _many_steps(count: int) -> list[Step]:
@@ -245,35 +205,66 @@ def _output(record: Record) -> list[Step]:
         with_chart=config.get("visualization", "auto") == "auto",
         hostile="html-title" in record.life,
         controls="control-characters" in record.life,
+        files=[
+            citation
+            for tool in record.body.get("tools") or []
+            if tool["type"] == "file_search"
+            for citation in file_citations(tool, topic_of(record.question))
+        ],
         at_least_bytes=record.directive.result_bytes or 0,
     ).steps()
 
 
-def _usage(record: Record, *, searches: int) -> dict[str, Any]:
+def _usage(record: Record, working: list[Step]) -> dict[str, Any]:
     chance = Writer("", seed=f"{record.interaction_id} usage").chance
     given = int((900_000 if is_thorough(record) else 250_000) * chance.uniform(0.9, 1.1))
     cached = int(given * chance.uniform(0.5, 0.7))
     written = int((80_000 if is_thorough(record) else 60_000) * chance.uniform(0.9, 1.1))
     thought = written // 7
-    usage = usage_of(given=given, written=written, thought=thought, cached=cached)
-    if searches:
-        usage["grounding_tool_count"] = [{"type": "google_search", "count": searches}]
-    return usage
+    return usage_of(given=given, written=written, thought=thought, cached=cached, counts=counts_of(working))
 
 
 def _small_usage(record: Record) -> dict[str, Any]:
     return usage_of(given=len(record.question) // 4 + 1_200, written=len(plan_text(record)) // 4, thought=400)
 
 
-def usage_of(*, given: int, written: int, thought: int, cached: int = 0) -> dict[str, Any]:
-    """A bill whose parts add up."""
-    return {
+def usage_of(  # noqa: PLR0913 - keywords only, and each is one line of the bill
+    *,
+    given: int,
+    written: int,
+    thought: int,
+    cached: int = 0,
+    tool_use: int = 0,
+    counts: list[dict[str, Any]] | None = None,
+    modalities: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    """A bill whose parts add up.
+
+    Args:
+        given: Input tokens, cached ones among them.
+        written: Output tokens, of all modalities.
+        thought: Thought tokens.
+        cached: Cached tokens.
+        tool_use: What reading the results of tools took.
+        counts: How often which grounding was used.
+        modalities: The output tokens that are not text.
+    """
+    others = modalities or {}
+    by_modality = {"text": written - sum(others.values()), **others}
+    usage = {
         "total_input_tokens": given,
         "total_cached_tokens": cached,
         "total_output_tokens": written,
         "total_thought_tokens": thought,
-        "total_tool_use_tokens": 0,
-        "total_tokens": given + written + thought,
+        "total_tool_use_tokens": tool_use,
+        "total_tokens": given + written + thought + tool_use,
         "input_tokens_by_modality": [{"modality": "text", "tokens": given}],
-        "output_tokens_by_modality": [{"modality": "text", "tokens": written}],
+        "output_tokens_by_modality": [
+            {"modality": modality, "tokens": tokens} for modality, tokens in by_modality.items() if tokens
+        ],
     }
+    if tool_use:
+        usage["tool_use_tokens_by_modality"] = [{"modality": "text", "tokens": tool_use}]
+    if counts:
+        usage["grounding_tool_count"] = counts
+    return usage

@@ -120,15 +120,22 @@ class Emulator:
         return replace(directive, fault=(*directive.fault, *lasting))
 
     def accept(
-        self, body: dict[str, Any], *, directive: Directive, submission: str, behaviour: Behaviour
+        self,
+        body: dict[str, Any],
+        *,
+        directive: Directive,
+        submission: str,
+        behaviour: Behaviour,
+        base_url: str,
     ) -> Record:
-        """Create an interaction from a valid request."""
+        """Create an interaction from a valid request that came to ``base_url``."""
         turns = self.turns_before(body)
         fates = self.board.choose_life(submission=submission, directive=directive)
         for fate in fates:
             directive = replace(
                 directive,
                 steps=directive.steps or fate.directive.steps,
+                continuations=directive.continuations or fate.directive.continuations,
                 result_bytes=directive.result_bytes or fate.directive.result_bytes,
                 expire_after_s=fate.directive.expire_after_s
                 if directive.expire_after_s is None
@@ -147,6 +154,7 @@ class Emulator:
             directive=directive,
             life=frozenset(fate.fault.name for fate in fates),
             turns=turns,
+            base_url=base_url,
         )
         self.count(submission, "interactions")
         if body.get("store", True):

@@ -285,9 +285,11 @@ def _parts(step: Step, sizes: Sizes) -> tuple[Step, list[dict[str, Any]]]:
         case _ if kind.endswith("_call") and kind != "tool_call":
             return {"type": kind, "id": step["id"]}, [{k: v for k, v in step.items() if k != "id"}]
         case _ if kind.endswith("_result"):
-            return {"type": kind, "call_id": step["call_id"]}, [
-                {k: v for k, v in step.items() if k != "call_id"}
-            ]
+            delta = {k: v for k, v in step.items() if k != "call_id"}
+            if kind == "file_search_result":
+                # Its delta must have a list, in which the service says nothing.
+                delta["result"] = []
+            return {"type": kind, "call_id": step["call_id"]}, [delta]
         case _:
             return step, []
 

@@ -69,8 +69,6 @@ _MCP_NAME: Final = re.compile(r"[a-z0-9_\-]+")
 _RESEARCH_REFUSES: Final = frozenset({"function", "computer_use", "google_maps", "retrieval", "tool_search"})
 _SANDBOX_REFUSES: Final = frozenset({"file_search", "computer_use", "google_maps"})
 
-_AUDIO_MADE: Final = frozenset({"audio/wav", "audio/l16"})
-
 
 def check_create(body: Any, *, custom_agents: dict[str, dict[str, Any]], is_vertex: bool) -> Behaviour:
     """Check a create request and say how such an interaction goes.
@@ -98,7 +96,7 @@ def check_create(body: Any, *, custom_agents: dict[str, dict[str, Any]], is_vert
     _check_storage(body)
     _check_tools(body, behaviour, is_vertex=is_vertex)
     _check_configs(body, behaviour, is_vertex=is_vertex)
-    _check_formats(body, behaviour)
+    _check_formats(body, behaviour, is_vertex=is_vertex)
     _check_environment(body, behaviour)
     return behaviour
 
@@ -266,17 +264,16 @@ def _check_agent_config(body: dict[str, Any], behaviour: Behaviour, *, is_vertex
         raise invalid("Unknown parameter 'enable_bigquery_tool' at 'agent_config'.")
 
 
-def _check_formats(body: dict[str, Any], behaviour: Behaviour) -> None:
+def _check_formats(body: dict[str, Any], behaviour: Behaviour, *, is_vertex: bool) -> None:
     declared = body.get("response_format", [])
     formats = declared if isinstance(declared, list) else [declared]
     if formats and behaviour is not Behaviour.MODEL:
         raise invalid(f"'response_format' is not supported by agent {body['agent']!r}.")
     for index, wanted in enumerate(formats):
         at = f"response_format[{index}]" if isinstance(declared, list) else "response_format"
-        kind = check_tagged(wanted, RESPONSE_FORMATS, at)["type"]
-        if kind == "video" or (kind == "audio" and wanted.get("mime_type", "audio/wav") not in _AUDIO_MADE):
-            message = f"The emulator makes no {wanted.get('mime_type', kind)}."
-            raise ApiError(501, code="unimplemented", message=message)
+        check_tagged(wanted, RESPONSE_FORMATS, at)
+        if "gcs_uri" in wanted and not is_vertex:
+            raise invalid(f"Unknown parameter 'gcs_uri' at '{at}'.")
     modalities = body.get("response_modalities", [])
     if not isinstance(modalities, list) or not set(modalities) <= _MODALITIES:
         raise invalid("Invalid value at 'response_modalities'.")

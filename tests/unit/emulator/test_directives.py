@@ -23,13 +23,14 @@ def test_every_key_has_its_type() -> None:
     """All documented keys are understood."""
     text = (
         "[[emulator submission=s duration_s=1.5 fault=429 times=1 retry_after_s=7 result_bytes=9 steps=3 "
-        "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5 cut_s=2.5 cut_events=8]]"
+        "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5 cut_s=2.5 cut_events=8 "
+        "continuations=2]]"
     )
     directive = parse_directive(text)
     assert directive == Directive(
         submission="s",
         duration_s=1.5,
-        fault=("429", "many-steps"),
+        fault=("429", "many-steps", "requires-continuation"),
         times=1,
         retry_after_s=7,
         delay_s=0.5,
@@ -38,6 +39,7 @@ def test_every_key_has_its_type() -> None:
         expire_after_s=2.0,
         tool_rounds=4,
         webhook_signature="jwt",
+        continuations=2,
         cut_s=2.5,
         cut_events=8,
     )

@@ -121,6 +121,7 @@ def test_input_has_four_forms(value: Any) -> None:
         ({**_MODEL, "tools": [{"type": "teleport"}]}, "Unknown type 'teleport' at 'tools[0]'"),
         ({**_MODEL, "tools": [{"type": "function"}]}, "Missing parameter 'name' at 'tools[0]'"),
         ({**_MODEL, "response_format": {"type": "image", "aspect_ratio": "7:5"}}, "aspect_ratio"),
+        ({**_MODEL, "response_format": {"type": "video", "gcs_uri": "gs://b/"}}, "'gcs_uri'"),
         ({**_MODEL, "response_modalities": ["IMAGE"]}, "'response_modalities'"),
         ({**_MODEL, "webhook_config": {"uris": ["https://h"]}}, "'webhook_config' requires background=true"),
         ({**_RESEARCH, "webhook_config": {"uris": []}}, "'webhook_config.uris'"),
@@ -141,12 +142,10 @@ def test_a_bad_request_is_refused_with_its_reason(body: Any, message: str) -> No
     [
         ({**_MODEL, "model": "gpt-5"}, 404, "model_not_found"),
         ({**_RESEARCH, "agent": "nobody"}, 404, "not_found"),
-        ({**_MODEL, "response_format": {"type": "video"}}, 501, "unimplemented"),
-        ({**_MODEL, "response_format": {"type": "audio", "mime_type": "audio/mp3"}}, 501, "unimplemented"),
     ],
 )
 def test_what_does_not_exist_is_no_bad_request(body: Any, status: int, code: str) -> None:
-    """Unknown models and agents are 404; what the emulator cannot make is 501."""
+    """Unknown models and agents are 404."""
     with pytest.raises(ApiError) as caught:
         check(body)
     assert (caught.value.status, caught.value.code) == (status, code)
