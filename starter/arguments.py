@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from typing import Final
 
 from runs.ids import InvalidRunId, check_run_id
@@ -76,21 +77,74 @@ def read_question(text: str) -> str:
     Raises:
         InvalidInput: It is empty, too long or no UTF-8.
     """
+    return read_text(
+        text,
+        what="the question",
+        max_bytes=MAX_INPUT_BYTES,
+        instead="--attach longer material as a file",
+    )
+
+
+def read_text(text: str, *, what: str, max_bytes: int, instead: str | None = None) -> str:
+    """Return a text that was typed; ``-`` reads it from standard input.
+
+    Args:
+        text: What was typed.
+        what: What it was typed for, for messages.
+        max_bytes: The longest that is taken.
+        instead: What to do with a longer one; None for nothing.
+
+    Raises:
+        InvalidInput: It is empty, too long or no UTF-8.
+    """
     raw = (
         # One byte more than is allowed shows that it is too long, however long it is.
-        sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
+        sys.stdin.buffer.read(max_bytes + 1)
         if text == "-"
         # What the shell passed on undecodable comes back as lone surrogates.
         else text.encode(errors="surrogateescape")
     )
-    if len(raw) > MAX_INPUT_BYTES:
-        raise InvalidInput(
-            f"the question has more than {MAX_INPUT_BYTES:,} bytes; --attach longer material as a file"
-        )
+    return _decoded(raw, what=what, max_bytes=max_bytes, instead=instead)
+
+
+def read_text_or_file(text: str, *, what: str, max_bytes: int) -> str:
+    """Return a text that was typed, or the file named after an ``@``.
+
+    Raises:
+        InvalidInput: It is empty, too long or no UTF-8, or the file cannot be read.
+    """
+    if text.startswith("@"):
+        return read_text_file(Path(text[1:]), what=what, max_bytes=max_bytes)
+    return _decoded(text.encode(errors="surrogateescape"), what=what, max_bytes=max_bytes)
+
+
+def read_text_file(path: Path, *, what: str, max_bytes: int) -> str:
+    """Return the text in a file.
+
+    Raises:
+        InvalidInput: It is empty, too long or no UTF-8, or cannot be read.
+    """
     try:
-        question = raw.decode().strip()
+        path = path.expanduser()
+        if not path.is_file():
+            # A pipe might never end, and a device never does.
+            reason = "there is no such file" if not path.exists() else "it is no regular file"
+            raise InvalidInput(f"{what} {str(path)!r}: {reason}")
+        with path.open("rb") as file:
+            raw = file.read(max_bytes + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InvalidInput(f"{what} {str(path)!r}: {reason}") from error
+    return _decoded(raw, what=f"{what} {str(path)!r}", max_bytes=max_bytes)
+
+
+def _decoded(raw: bytes, *, what: str, max_bytes: int, instead: str | None = None) -> str:
+    if len(raw) > max_bytes:
+        raise InvalidInput(f"{what} has more than {max_bytes:,} bytes" + (f"; {instead}" if instead else ""))
+    try:
+        text = raw.decode().strip()
     except UnicodeDecodeError:
-        raise InvalidInput("the question is not UTF-8 text") from None
-    if not question:
-        raise InvalidInput("the question is empty")
-    return question
+        raise InvalidInput(f"{what} is not UTF-8 text") from None
+    if not text:
+        raise InvalidInput(f"{what} is empty")
+    return text

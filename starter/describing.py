@@ -32,6 +32,9 @@ QUESTION_MEMO: Final = "question"
 _WATCH: Final = "watch_interaction"
 """The pending activity whose heartbeat details are the newest `Sighting`."""
 
+_CALL: Final = "call_tool"
+"""The pending activity of one function call."""
+
 _BROKEN_AFTER: Final = 2
 """One failure is a worker that was restarted; more are a bug or a version that does not fit."""
 
@@ -94,11 +97,14 @@ async def view_of(
     agent, question = await _subject_of(description, client, before=before)
     result, problem = (None, None)
     sighting: Sighting | None = None
+    turn, spent = (before.turn, before.spent) if before else (1, None)
     if description.status is WorkflowExecutionStatus.RUNNING:
         sighting, problem = await _progress_of(description)
         sighting = sighting or (before.sighting if before else None)
     else:
         result, problem = await _ending_of(description, handle)
+        if result is not None:
+            turn, spent = max(1, len(result.interaction_ids)), result.spent
     return RunView(
         run_id=description.id,
         phase=phase_of(description.status, published=attributes.get(search_attributes.PHASE)),
@@ -110,6 +116,9 @@ async def view_of(
         interaction_id=attributes.get(search_attributes.INTERACTION_ID),
         sighting=sighting,
         problem=problem,
+        turn=turn,
+        spent=spent,
+        running_calls=_running_calls(description),
         result=result,
     )
 
@@ -152,7 +161,7 @@ async def request_of(client: Client, run_id: str) -> AgentRunRequest | None:
 async def _subject_of(
     description: WorkflowExecutionDescription, client: Client, *, before: RunView | None
 ) -> tuple[str | None, str | None]:
-    """Return the agent and the question, from the cheapest place that has both."""
+    """Return the agent or model and the question, from the cheapest place that has both."""
     if before is not None:
         return before.agent, before.question
     agent = await description.memo_value(AGENT_MEMO, None)
@@ -162,7 +171,7 @@ async def _subject_of(
     request = await request_of(client, description.id)
     if request is None:
         return None, None
-    return request.agent, first_line(request.input, max_chars=_MAX_QUESTION_CHARS)
+    return request.target, first_line(request.input, max_chars=_MAX_QUESTION_CHARS)
 
 
 async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sighting | None, str | None]:
@@ -179,6 +188,11 @@ async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sight
     if failures >= _BROKEN_AFTER:
         problem = f"the worker has failed {failures} times to go on with it; its log says why"
     return sighting, problem and first_line(problem, max_chars=_MAX_PROBLEM_CHARS)
+
+
+def _running_calls(description: WorkflowExecutionDescription) -> int:
+    pending = description.raw_description.pending_activities
+    return sum(activity.activity_type.name == _CALL for activity in pending)
 
 
 async def _sighting_of(

@@ -38,10 +38,19 @@ async def read_artifact(ref: ArtifactRef, store: ArtifactStore) -> bytes:
     Raises:
         SetupError: It is not there, or in another store than the configured one.
     """
+    return await read_stored(ref.uri, store)
+
+
+async def read_stored(uri: str, store: ArtifactStore) -> bytes:
+    """Return what is stored at ``uri``.
+
+    Raises:
+        SetupError: It is not there, or in another store than the configured one.
+    """
     try:
-        return await store.get(ref.uri)
+        return await store.get(uri)
     except ArtifactsError as error:
-        where = formats.place(ref.uri)
+        where = formats.place(uri)
         raise SetupError(
             f"cannot read {where}: {error}; LONGHAUL_ARTIFACTS_URL must name the store that the worker uses"
         ) from error

@@ -1,12 +1,15 @@
 """Numbers, times and places as people read them. Nothing here is read by programs."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from runs.messages import AgentRunResult, Sighting
+from runs.phase import Phase
+from runs.planning import PlanView
 from runs.text import clean_text, first_line
-from starter.views import CancelOutcome, RunView
+from starter.views import CancelOutcome, RunView, Waiting
 
 _MAX_TEXT_CHARS: Final = 300
 
@@ -31,8 +34,10 @@ def size(size_bytes: int) -> str:
 
 
 def cost(cost_usd: float | None) -> str:
-    """Return ``about $2.07``, or that nobody knows."""
-    return "unknown" if cost_usd is None else f"about ${cost_usd:.2f}"
+    """Return ``about $2.07``, ``under $0.01``, or that nobody knows."""
+    if cost_usd is None:
+        return "unknown"
+    return "under $0.01" if 0 < cost_usd < 0.01 else f"about ${cost_usd:.2f}"  # noqa: PLR2004 - a cent
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -73,6 +78,13 @@ def thought(sighting: Sighting | None, *, max_chars: int = _MAX_TEXT_CHARS) -> s
     return one_line(sighting.latest_thought.replace("**", ""), max_chars=max_chars)
 
 
+def action(sighting: Sighting | None, *, max_chars: int = _MAX_TEXT_CHARS) -> str:
+    """Return what a tool was last used for; empty if none was."""
+    if sighting is None or sighting.latest_action is None:
+        return ""
+    return one_line(sighting.latest_action, max_chars=max_chars)
+
+
 def findings(sighting: Sighting | None) -> str:
     """Return how far the agent has come; empty before the first look."""
     if sighting is None or sighting.seen_at is None:
@@ -87,6 +99,18 @@ def findings(sighting: Sighting | None) -> str:
         if number
     ]
     return ", ".join(parts) or "no searches yet"
+
+
+def doings(view: RunView) -> str:
+    """Return how far the run has come, or what it is about; empty when there is nothing to say."""
+    match view.phase:
+        case Phase.CALLING_TOOLS:
+            return f"{count(view.running_calls, 'call')} running"
+        case Phase.AWAITING_APPROVAL:
+            calls = len(view.pending_calls)
+            return "its plan" if view.plan else count(calls, "call") if calls else ""
+        case _:
+            return findings(view.sighting)
 
 
 def hint(view: RunView) -> str | None:
@@ -104,17 +128,14 @@ def summary(view: RunView) -> list[tuple[str, str]]:
     if view.question:
         rows.append(("question", one_line(view.question)))
     if view.agent:
-        rows.append(("agent", one_line(view.agent)))
+        rows.append(("asked", one_line(view.agent)))
     rows.append(("took" if view.phase.is_end else "elapsed", elapsed(view.elapsed_s)))
     if view.interaction_id:
         rows.append(("interaction", one_line(view.interaction_id)))
     if view.result is not None:
         rows += _result_rows(view.result)
     elif not view.phase.is_end:
-        if found := findings(view.sighting):
-            rows.append(("found", found))
-        if latest := thought(view.sighting):
-            rows.append(("thought", latest))
+        rows += _progress_rows(view)
     error = view.result.error if view.result else None
     if error is not None:
         rows.append(("error", f"{one_line(error.message)} ({error.code.value})"))
@@ -123,11 +144,58 @@ def summary(view: RunView) -> list[tuple[str, str]]:
     return rows + _decision(view)
 
 
+def _progress_rows(view: RunView) -> list[tuple[str, str]]:
+    """Return how far a run that goes on has come, and what it has used."""
+    seen = (
+        ("found", findings(view.sighting)),
+        ("action", action(view.sighting)),
+        ("thought", thought(view.sighting)),
+    )
+    rows = [(name, text) for name, text in seen if text]
+    if view.turn > 1:
+        rows.append(("turn", str(view.turn)))
+    if view.running_calls:
+        rows.append(("calls", f"{view.running_calls} running"))
+    if view.spent is not None and view.spent.interactions:
+        spent = f"{count(view.spent.interactions, 'interaction')}, {count(view.spent.tokens, 'token')}"
+        rows.append(("spent", f"{spent}, {cost(view.spent.cost_usd)}"))
+    return rows
+
+
 def _decision(view: RunView) -> list[tuple[str, str]]:
     """Return what a person has to do, if the run waits for one."""
-    if not view.phase.needs_a_person:
-        return []
-    return [("decide", f"longhaul resolve {view.run_id} --adopt INTERACTION, --resubmit or --give-up")]
+    if view.phase is Phase.SUBMISSION_UNKNOWN:
+        return [("decide", f"longhaul resolve {view.run_id} --adopt INTERACTION, --resubmit or --give-up")]
+    if view.phase is Phase.AWAITING_APPROVAL:
+        commands = [command for item in view.waiting for command in deciding_commands(view.run_id, item)]
+        return [("decide", command) for command in commands or [f"longhaul approve {view.run_id}"]]
+    return []
+
+
+def waiting_lines(item: Waiting) -> list[str]:
+    """Return what waits for a person, as lines for a terminal."""
+    if isinstance(item, PlanView):
+        until = "goes on by itself at" if item.approves_itself else "expires at"
+        lines = [f"Plan (revision {item.revision}, {until} {clock(item.expires_at)}):", ""]
+        lines += [f"  {line}".rstrip() for line in shown(item.text).splitlines()]
+        return [*lines, ""] if item.uri is None else [*lines, "", f"The whole plan: {place(item.uri)}"]
+    return [
+        f"Call of {one_line(item.name)} (digest {item.digest}, expires at {clock(item.expires_at)}):",
+        "",
+        *(f"  {line}".rstrip() for line in shown(item.arguments).splitlines()),
+        "",
+    ]
+
+
+def deciding_commands(run_id: str, item: Waiting) -> list[str]:
+    """Return the commands that decide about ``item``, approval first."""
+    if isinstance(item, PlanView):
+        return [f"longhaul approve {run_id}", f'longhaul revise {run_id} "WHAT IS TO BE DIFFERENT"']
+    call_id = shlex.quote(one_line(item.call_id))
+    return [
+        f"longhaul approve {run_id} --call {call_id}",
+        f'longhaul deny {run_id} --call {call_id} --reason "WHY"',
+    ]
 
 
 def places(view: RunView) -> list[tuple[str, str]]:
@@ -148,9 +216,14 @@ def _result_rows(result: AgentRunResult) -> list[tuple[str, str]]:
         ]
         rows.append(("report", ", ".join(parts)))
     if counts.steps:
-        rows.append(
-            ("work", f"{count(counts.searches, 'search', 'searches')}, {count(counts.pages, 'page')} read")
-        )
+        parts = [count(counts.searches, "search", "searches"), f"{count(counts.pages, 'page')} read"]
+        if counts.code_runs:
+            parts.append(count(counts.code_runs, "code run"))
+        if counts.tool_calls:
+            parts.append(count(counts.tool_calls, "tool call"))
+        rows.append(("work", ", ".join(parts)))
+    if result.spent.interactions > 1:
+        rows.append(("interactions", f"{result.spent.interactions:,}"))
     if usage.total_tokens is not None:
         rows.append(("tokens", f"{usage.total_tokens:,}"))
         rows.append(("cost", f"{cost(result.cost_usd)} (estimate)"))
@@ -158,6 +231,20 @@ def _result_rows(result: AgentRunResult) -> list[tuple[str, str]]:
         rows.append(("at the API", cancelled_at_api(is_confirmed=result.cancel.was_confirmed)))
     rows += [("note", one_line(note)) for note in result.notes]
     return rows
+
+
+def used(view: RunView) -> str:
+    """Return what a finished run took, for one line beside its answer; empty if it is not known."""
+    if view.result is None:
+        return ""
+    parts = [elapsed(view.elapsed_s)]
+    if view.result.spent.interactions > 1:
+        parts.append(count(view.result.spent.interactions, "interaction"))
+    if view.result.usage.total_tokens is not None:
+        parts.append(count(view.result.usage.total_tokens, "token"))
+        if view.result.cost_usd is not None:
+            parts.append(cost(view.result.cost_usd))
+    return ", ".join(parts)
 
 
 def cancelled_at_api(*, is_confirmed: bool) -> str:

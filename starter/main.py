@@ -1,10 +1,12 @@
 """The ``longhaul`` command: its commands, in the order in which help shows them."""
 
+import sys
 from typing import Final
 
 import typer
 
 from starter.cli import asking, deciding, looking, services
+from starter.cli.optional_values import with_values
 
 app = typer.Typer(
     name="longhaul",
@@ -23,10 +25,14 @@ _PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "
 
 
 app.command()(asking.research)
+app.command()(asking.ask)
 app.command()(looking.status)
 app.command()(looking.watch)
 app.command()(looking.result)
 app.command("list")(looking.list_)
+app.command()(deciding.approve)
+app.command()(deciding.deny)
+app.command()(deciding.revise)
 app.command()(deciding.cancel)
 app.command()(deciding.resolve)
 app.command()(services.doctor)
@@ -36,7 +42,7 @@ for service in (services.dev, services.demo, services.worker, services.emulator)
 
 def main() -> None:
     """Run the command that was typed."""
-    app()
+    app(args=with_values(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ class Output:
         """Whether somebody watches standard error, on something that can be redrawn."""
         return sys.stderr.isatty() and not Console(file=sys.stderr).is_dumb_terminal
 
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return self.is_terminal and sys.stdin.isatty() and not self.as_json
+
     def say(self, text: str) -> None:
         """Tell something beside the answer, on a line of its own."""
         sys.stderr.write(f"{text}\n")
@@ -66,9 +71,12 @@ class Output:
             self.json(view)
             return
         rows = formats.summary(view)
+        waiting = [line for item in view.waiting for line in formats.waiting_lines(item)]
         if not sys.stdout.isatty():
             for name, value in (*rows, *formats.places(view)):
                 self.line(f"{name}: {value}")
+            for line in waiting:
+                self.line(line)
             return
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
@@ -81,6 +89,8 @@ class Output:
         for _, place in formats.places(view):
             # Outside of the panel and never folded, so that it can be copied and followed.
             self.line(place)
+        for line in waiting:
+            self.line(line)
 
     def runs(self, rows: list[RunRow]) -> None:
         """Print a list of runs: a table for people, tab-separated lines for programs."""

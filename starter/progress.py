@@ -41,6 +41,12 @@ class Progress(Protocol):
     def show(self, view: RunView) -> None:
         """Show the newest view."""
 
+    def pause(self) -> None:
+        """Leave the screen to something else."""
+
+    def resume(self) -> None:
+        """Go on after a pause, with the next view."""
+
 
 class LineProgress:
     """One plain line per change, for logs and pipes.
@@ -60,6 +66,12 @@ class LineProgress:
             self._last = text
             print(f"[{formats.elapsed(view.elapsed_s)}] {text}", file=self._stream, flush=True)
 
+    def pause(self) -> None:
+        """Do nothing: lines are only ever added."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
 
 class LiveProgress:
     """A few lines redrawn in place.
@@ -76,6 +88,15 @@ class LiveProgress:
         """Redraw."""
         self._live.update(self._drawn(view), refresh=True)
 
+    def pause(self) -> None:
+        """Take the lines away."""
+        self._live.update(Group())
+        self._live.stop()
+
+    def resume(self) -> None:
+        """Draw again."""
+        self._live.start()
+
     def _drawn(self, view: RunView) -> Group:
         head = Table.grid(padding=(0, 1))
         if view.phase.is_end:
@@ -86,6 +107,8 @@ class LiveProgress:
         if (reason := formats.hint(view)) and not view.phase.is_end:
             below.append(Text(reason, style="yellow"))
         if not view.phase.is_end:
+            if action := formats.action(view.sighting):
+                below.append(Text(action))
             if thought := formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS):
                 below.append(Text(thought, style="italic"))
             below.append(Text(f"Ctrl-C detaches, the run goes on: longhaul watch {view.run_id}", style="dim"))
@@ -109,7 +132,8 @@ def progress_text(view: RunView) -> str:
     """Return where a run stands in one line, without what changes at every look."""
     parts = [view.phase.value.replace("_", " ")]
     if not view.phase.is_end:
-        parts.append(formats.findings(view.sighting))
+        parts.append(formats.doings(view))
+        parts.append(formats.action(view.sighting))
         parts.append(formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS))
         if reason := formats.hint(view):
             parts.append(f"({reason})")
@@ -120,8 +144,8 @@ def _headline(view: RunView, columns: int) -> Text:
     line = Text()
     line.append(view.phase.value.replace("_", " "), style=phase_style(view.phase))
     line.append(f"  {formats.elapsed(view.elapsed_s)}")
-    if found := formats.findings(view.sighting):
-        line.append(f"  {found}")
+    if doings := formats.doings(view):
+        line.append(f"  {doings}")
     if view.agent and columns >= _NARROW_COLUMNS:
         line.append(f"  {formats.one_line(view.agent, max_chars=60)}", style="dim")
     return line

@@ -15,20 +15,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
-from temporalio.client import (
-    Client,
-    WorkflowHandle,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.exceptions import TemporalError as SdkError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from runs.details import escape_markdown
 from runs.ids import InvalidRunId, check_run_id, make_run_id
@@ -47,6 +42,7 @@ from starter.describing import AGENT_MEMO, QUESTION_MEMO, request_of, row_of, vi
 from starter.errors import InvalidInput, RunStillRunning, TemporalError, TemporalUnreachable
 from starter.queries import list_query
 from starter.temporal import RPC_TIMEOUT, connect, has_worker, temporal_errors
+from starter.updates import send_update
 from starter.views import CancelOutcome, RunRow, RunView, StartedRun
 from workflows import search_attributes
 
@@ -80,6 +76,16 @@ _ASK_FOR_WORKER_EVERY_S: Final = 10.0
 
 _REFUSED_FOR_S: Final = 30.0
 """A server that has just come back may not know its namespaces for some seconds."""
+
+_COMPARED: Final = {
+    "system instruction": "system_instruction",
+    "options of generation": "generation",
+    "form of the answer": "outputs",
+    "tools": "tools",
+    "planning": "planning",
+    "earlier interaction": "previous_interaction_id",
+}
+"""What else makes a request another one, by the fields of `AgentRunRequest`."""
 
 _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 """A query waits for a worker, and there may be none. It only adds detail."""
@@ -124,7 +130,7 @@ async def start_run(
                 # Temporal keeps a closed run's id for the retention period; until then it is refused, too.
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={AGENT_MEMO: request.agent, QUESTION_MEMO: question},
+                memo={AGENT_MEMO: request.target, QUESTION_MEMO: question},
                 search_attributes=_first_attributes(request),
                 static_summary=escape_markdown(question),
                 static_details=_details_of(request),
@@ -153,9 +159,9 @@ async def look_at_run(client: Client, run_id: str, *, before: RunView | None = N
         view = await view_of(description, client=client, before=before)
         raw = description.raw_description
         is_idle = not raw.pending_activities and not raw.HasField("pending_workflow_task")
-        if is_idle and not view.phase.is_end:
-            # Nothing is under way: it waits for a timer or for somebody, and only the run knows for what.
-            view = view.model_copy(update={"problem": await _what_it_waits_out(handle)})
+        if not view.phase.is_end and (is_idle or view.phase.needs_a_person):
+            # It waits for a timer or for somebody, and only the run itself knows for what.
+            view = await _with_what_it_says(handle, view, before=before)
     return view
 
 
@@ -292,19 +298,7 @@ async def resolve_run(
     view = await look_at_run(client, run_id)
     if view.phase.is_end:
         raise InvalidInput(f"run {run_id} has ended ({view.phase}); there is nothing to resolve")
-    async with temporal_errors(client, run_id=run_id):
-        try:
-            await client.get_workflow_handle(run_id).execute_update(
-                "resolve_submission", resolution, rpc_timeout=timedelta(seconds=wait_timeout_s)
-            )
-        except WorkflowUpdateFailedError as error:
-            reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
-            raise InvalidInput(f"run {run_id}: {clean_text(reason)}") from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            raise RunStillRunning(
-                f"no worker has answered for run {run_id} within {wait_timeout_s:g} s; "
-                "start one with `longhaul worker`, then look with `longhaul status`"
-            ) from error
+    await send_update(client, run_id, "resolve_submission", resolution, wait_timeout_s=wait_timeout_s)
     return await look_at_run(client, run_id)
 
 
@@ -348,7 +342,7 @@ def _first_attributes(request: AgentRunRequest) -> TypedSearchAttributes:
     # Set at the start so that a run can be found before any worker has seen it.
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(search_attributes.PHASE, Phase.REQUESTED.value),
-        SearchAttributePair(search_attributes.AGENT, request.agent),
+        SearchAttributePair(search_attributes.AGENT, request.target),
     ]
     if request.tenant is not None:
         pairs.append(SearchAttributePair(search_attributes.TENANT, request.tenant))
@@ -381,10 +375,13 @@ async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> 
     different = []
     if first.input != request.input:
         different.append(f"question ({first_line(first.input, max_chars=_SUMMARY_CHARS)!r})")
-    if first.agent != request.agent:
-        different.append(f"agent ({first.agent!r})")
+    if first.target != request.target:
+        different.append(f"{'model' if first.agent is None else 'agent'} ({first.target!r})")
     if [part.uri for part in first.attachments] != [part.uri for part in request.attachments]:
         different.append("attachments")
+    different += [
+        word for word, field in _COMPARED.items() if getattr(first, field) != getattr(request, field)
+    ]
     if not different:
         return None
     return f"run {run_id!r} differs in its {' and '.join(different)}; it is left as it is"
@@ -398,13 +395,32 @@ async def _has_worker(client: Client, task_queue: str) -> bool | None:
         return None
 
 
-async def _what_it_waits_out(handle: WorkflowHandle[Any, Any]) -> str | None:
+async def _with_what_it_says(
+    handle: WorkflowHandle[Any, Any], view: RunView, *, before: RunView | None
+) -> RunView:
+    """Return ``view`` with what the run says of itself, or last said where it cannot be asked."""
+    if before is not None and before.phase is view.phase:
+        view = view.model_copy(update={"plan": before.plan, "pending_calls": before.pending_calls})
     try:
         status = await handle.query("status", result_type=AgentRunStatus, rpc_timeout=_QUERY_TIMEOUT)
     except (SdkError, ValidationError, RuntimeError):
         # No worker, or one of another version: the view does without.
-        return None
-    if not isinstance(status, AgentRunStatus) or status.problem is None:
+        return view
+    if not isinstance(status, AgentRunStatus):
+        return view
+    return view.model_copy(
+        update={
+            "problem": _what_it_waits_out(status) or view.problem,
+            "turn": status.turn,
+            "spent": status.spent,
+            "plan": status.plan,
+            "pending_calls": status.pending_calls,
+        }
+    )
+
+
+def _what_it_waits_out(status: AgentRunStatus) -> str | None:
+    if status.problem is None:
         return None
     when = f"; next try at {status.next_submission_at:%H:%M:%S} UTC" if status.next_submission_at else ""
     return f"{status.problem}{when}"

@@ -4,9 +4,22 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from runs.budget import Spent
 from runs.messages import AgentRunResult, CancelReport, Sighting
 from runs.phase import Phase
+from runs.planning import PlanView
+from runs.tool_calls import PendingToolCall
 from starter.errors import ExitCode
+
+Waiting = PlanView | PendingToolCall
+"""What a run may wait with for a person."""
+
+
+def key_of(item: Waiting) -> tuple[str, ...]:
+    """Return what tells ``item`` from all else that its run ever waits with."""
+    if isinstance(item, PlanView):
+        return ("plan", str(item.revision))
+    return ("call", item.call_id, item.digest)
 
 
 class _View(BaseModel):
@@ -33,7 +46,7 @@ class RunView(_View):
     Attributes:
         run_id: The run's id.
         phase: Where it stands.
-        agent: Whom it was given to; None when the run says nothing about it.
+        agent: The agent or model it was given to; None when the run says nothing about it.
         question: The question's first line.
         task_queue: Where it waits for a worker.
         requested_at: When it was started, by the server's clock.
@@ -41,6 +54,11 @@ class RunView(_View):
         interaction_id: The API's id, once there is one.
         sighting: What the last look at the API saw; None before the first, and after the end.
         problem: What the run is waiting out, or why it ended without a result; None when all is well.
+        turn: Which turn of the run this is, as far as it was asked; each is an interaction of its own.
+        spent: What the run has used, as far as it was asked; None when it was not.
+        plan: The plan that waits for approval.
+        pending_calls: Function calls that wait for approval.
+        running_calls: Function calls under way.
         has_worker: Whether a worker polls the run's task queue; None when nobody asked.
         is_temporal_away: Whether Temporal stopped answering while this run was watched; the rest is
             then what was last seen.
@@ -57,9 +75,19 @@ class RunView(_View):
     interaction_id: str | None = None
     sighting: Sighting | None = None
     problem: str | None = None
+    turn: int = 1
+    spent: Spent | None = None
+    plan: PlanView | None = None
+    pending_calls: tuple[PendingToolCall, ...] = ()
+    running_calls: int = 0
     has_worker: bool | None = None
     is_temporal_away: bool = False
     result: AgentRunResult | None = None
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What waits for a person."""
+        return (*((self.plan,) if self.plan else ()), *self.pending_calls)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -74,10 +102,12 @@ class FinishedRun(RunView):
 
     Attributes:
         report: The report's Markdown; None when there is none.
+        text: The answer's text alone; None when there is none, or when only the report was asked for.
         saved: Files that were copied for the caller.
     """
 
     report: str | None = None
+    text: str | None = None
     saved: tuple[str, ...] = ()
 
 

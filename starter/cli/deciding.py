@@ -1,4 +1,4 @@
-"""``longhaul cancel`` and ``resolve``: what decides about a run."""
+"""``longhaul approve``, ``deny``, ``revise``, ``cancel`` and ``resolve``: what decides about a run."""
 # ruff: noqa: PLC0415 - Temporal's library takes a second to load, which `longhaul --help` need not wait for.
 
 from typing import Annotated
@@ -6,6 +6,70 @@ from typing import Annotated
 import typer
 
 from starter.cli.options import AsJson, RunId
+
+CallId = Annotated[
+    str | None,
+    typer.Option("--call", metavar="CALL", help="Which call, where several wait.", show_default=False),
+]
+
+
+def approve(
+    run_id: RunId,
+    *,
+    call: CallId = None,
+    note: Annotated[
+        str, typer.Option(metavar="TEXT", help="A last word to the agent about its plan.", show_default=False)
+    ] = "",
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve the plan or the function call that a run waits with."""
+    from starter.commands.approving import ApproveOptions
+    from starter.commands.approving import approve as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    options = ApproveOptions(run_id=run_id, call_id=call, note=note, is_sure=is_sure)
+    run_to_exit(run(options, output=output), output=output)
+
+
+def deny(
+    run_id: RunId,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the model is told.", show_default=False)],
+    call: CallId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a function call that a run waits with not carried out."""
+    from starter.commands.approving import DenyOptions
+    from starter.commands.approving import deny as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    options = DenyOptions(run_id=run_id, call_id=call, reason=reason)
+    run_to_exit(run(options, output=output), output=output)
+
+
+def revise(
+    run_id: RunId,
+    feedback: Annotated[
+        str,
+        typer.Argument(help="What is to be different; - reads it from standard input.", show_default=False),
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for another plan in place of the one that a run waits with."""
+    from starter.commands.approving import ReviseOptions
+    from starter.commands.approving import revise as run
+    from starter.exiting import run_to_exit
+    from starter.output import Output
+
+    output = Output(as_json=as_json)
+    options = ReviseOptions(run_id=run_id, feedback=feedback)
+    run_to_exit(run(options, output=output), output=output)
 
 
 def cancel(

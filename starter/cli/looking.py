@@ -65,7 +65,8 @@ def list_(  # noqa: PLR0913 - one parameter per option is typer's way
         typer.Option("--phase", help="Only runs in this phase; may be repeated.", show_default=False),
     ] = None,
     agent: Annotated[
-        str | None, typer.Option(metavar="AGENT", help="Only runs of this agent.", show_default=False)
+        str | None,
+        typer.Option(metavar="AGENT", help="Only runs of this agent or model.", show_default=False),
     ] = None,
     label: Annotated[
         str | None, typer.Option(metavar="WORD", help="Only runs with this label.", show_default=False)

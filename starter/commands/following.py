@@ -3,17 +3,29 @@
 import asyncio
 import sys
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from temporalio.client import Client
 
 from starter import formats
+from starter.commands.answers import print_answer
+from starter.commands.attending import Attendant
 from starter.errors import ExitCode
 from starter.files import copy_artifacts, open_store
 from starter.output import Output
 from starter.progress import shown_progress
 from starter.runs import watch_run
 from starter.views import RunView
+
+
+class Ending(Enum):
+    """What is printed once a run has ended."""
+
+    SUMMARY = "summary"
+    """How it went, and where the report is."""
+    ANSWER = "answer"
+    """The answer itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +36,19 @@ class FollowOptions:
         wait_timeout_s: How long to wait; None for as long as it takes.
         out: A folder to copy the run's files into, or None.
         artifacts_url: Where those are.
+        ending: What to print.
     """
 
     wait_timeout_s: float | None
     out: Path | None
     artifacts_url: str
+    ending: Ending = Ending.SUMMARY
 
 
 async def follow(client: Client, run_id: str, options: FollowOptions, *, output: Output) -> ExitCode:
     """Show a run's progress until it ends, then what it left behind.
+
+    What waits for a person meanwhile is shown, and asked about where one is there.
 
     Args:
         client: Of the run's namespace.
@@ -47,9 +63,12 @@ async def follow(client: Client, run_id: str, options: FollowOptions, *, output:
     come_back = f"The run goes on; come back with: longhaul watch {run_id}"
     try:
         with shown_progress(sys.stderr, is_terminal=output.is_terminal) as progress:
-            async with asyncio.timeout(options.wait_timeout_s):
+            async with (
+                asyncio.timeout(options.wait_timeout_s),
+                Attendant(client, output, progress) as attendant,
+            ):
                 async for view in watch_run(client, run_id):
-                    progress.show(view)
+                    attendant.attend(view)
     except TimeoutError:
         output.say(
             f"Still {_phase_in(view)} after {formats.elapsed(options.wait_timeout_s or 0)}. {come_back}"
@@ -65,7 +84,11 @@ async def follow(client: Client, run_id: str, options: FollowOptions, *, output:
         copied = await copy_artifacts(view.result, open_store(options.artifacts_url), out=options.out)
         if copied:
             output.say(f"Copied {formats.count(len(copied), 'file')} to {options.out}")
-    output.run(view)
+    match options.ending:
+        case Ending.SUMMARY:
+            output.run(view)
+        case Ending.ANSWER:
+            await print_answer(view, open_store(options.artifacts_url), output)
     return view.exit_code
 
 
@@ -76,4 +99,4 @@ def _detached(view: RunView | None, output: Output) -> ExitCode:
 
 
 def _phase_in(view: RunView | None) -> str:
-    return view.phase.value if view else "running"
+    return view.phase.value.replace("_", " ") if view else "running"

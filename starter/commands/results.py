@@ -9,6 +9,7 @@ from pathlib import Path
 from artifacts.store import ArtifactStore
 from starter import formats
 from starter.arguments import parse_duration_s, parse_run_id, parse_wait_timeout_s
+from starter.commands.answers import tell_of_shortcomings
 from starter.commands.setup import load_settings
 from starter.errors import ExitCode
 from starter.files import (
@@ -46,7 +47,7 @@ async def result(options: ResultOptions, *, output: Output) -> ExitCode:
         check_out_dir(options.out)
     client = await connect()
     view = await result_of(client, run_id, wait_timeout_s=wait_timeout_s)
-    _tell_of_shortcomings(view, output)
+    tell_of_shortcomings(view, output)
     copied: list[Path] = []
     if options.out is not None:
         copied = await copy_artifacts(view.result, store, out=options.out)
@@ -73,14 +74,6 @@ async def cancel(run_id: str, *, wait_timeout: str, output: Output) -> ExitCode:
     else:
         output.line(formats.cancel_line(outcome))
     return ExitCode.DONE if outcome.phase.is_end else ExitCode.STILL_RUNNING
-
-
-def _tell_of_shortcomings(view: RunView, output: Output) -> None:
-    if view.exit_code is ExitCode.DONE and view.result is not None and view.result.error is None:
-        return
-    rows = dict(formats.summary(view))
-    reason = rows.get("error") or rows.get("problem")
-    output.say(f"longhaul: run {view.run_id}: {rows['phase']}" + (f": {reason}" if reason else ""))
 
 
 async def _print_report(view: RunView, store: ArtifactStore, output: Output) -> None:

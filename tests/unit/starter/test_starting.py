@@ -1,25 +1,11 @@
 import pytest
 
-from runs.phase import UnknownPolicy
-from starter.commands import research
-from starter.commands.research import ResearchOptions
+from starter.commands import starting
+from starter.commands.research import ResearchOptions, research
 from starter.errors import TemporalUnreachable
 from starter.output import Output
 
-OPTIONS = ResearchOptions(
-    question="How do tides work?",
-    agent=None,
-    is_max=False,
-    run_id=None,
-    attachments=[],
-    deadline=None,
-    is_waiting=True,
-    wait_timeout=None,
-    labels=[],
-    tenant=None,
-    on_unknown=UnknownPolicy.HOLD,
-    out=None,
-)
+OPTIONS = ResearchOptions(question="How do tides work?")
 
 
 async def test_a_start_whose_answer_is_lost_names_the_run(
@@ -33,10 +19,10 @@ async def test_a_start_whose_answer_is_lost_names_the_run(
     async def start_run(*_: object, **__: object) -> None:
         raise TemporalUnreachable("localhost:7233", reason="it stopped answering")
 
-    monkeypatch.setattr(research, "connect", connect)
-    monkeypatch.setattr(research, "start_run", start_run)
+    monkeypatch.setattr(starting, "connect", connect)
+    monkeypatch.setattr(starting, "start_run", start_run)
     with pytest.raises(TemporalUnreachable):
-        await research.research(OPTIONS, output=Output(as_json=False))
+        await research(OPTIONS, output=Output(as_json=False))
     told = capsys.readouterr().err
     assert "may have been started: ask with `longhaul status research-how-do-tides-work-" in told
     assert "start it with `--id research-how-do-tides-work-" in told
