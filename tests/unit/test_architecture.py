@@ -17,9 +17,10 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "interactions": frozenset(),
     "artifacts": frozenset({"runs"}),
     "tools": frozenset({"runs"}),
+    "chains": frozenset({"runs"}),
     "activities": frozenset({"runs", "interactions", "artifacts", "tools"}),
-    "workflows": frozenset({"runs", "activities"}),
-    "starter": frozenset({"workflows", "runs", "artifacts", "interactions", "settings"}),
+    "workflows": frozenset({"runs", "activities", "chains"}),
+    "starter": frozenset({"workflows", "runs", "artifacts", "chains", "interactions", "settings"}),
     # It imports none of our code, so that it cannot share a client's mistake.
     "emulator": frozenset(),
     "settings": frozenset({"runs", "interactions"}),
@@ -48,10 +49,15 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
 THIRD_PARTY: Final = {
     # Pure: a workflow runs it on every replay. The extensions are the standard library of a later Python.
     "runs": {"pydantic"},
+    "chains": {"pydantic", "pydantic_core"},
     # Whatever else a workflow imports would have to be safe to replay.
     "workflows": {"pydantic", "temporalio"},
 }
 """Where only some libraries may be imported; elsewhere any that is declared."""
+
+YAML_PLACE: Final = Path("chains/yaml_nodes.py")
+"""Reads YAML, before anything is started. No workflow may come to import it, and so none of the rest of the
+rules about chains may, but for the module that reads a chain's file."""
 
 HTTP_CLIENTS: Final = {"httpx2", "httpcore2"}
 HTTP_PLACES: Final = (
@@ -121,6 +127,8 @@ def objection(module: Path, imported: Import) -> str | None:
         return None if allowed else f"there is no arrow {owner} → {imported.top}"
     if imported.top in sys.stdlib_module_names:
         return None
+    if module == YAML_PLACE and imported.top == "yaml":
+        return None
     if owner in THIRD_PARTY and imported.top not in THIRD_PARTY[owner]:
         return f"{owner} imports no {imported.top}"
     if imported.top in HTTP_CLIENTS and not module.as_posix().startswith(HTTP_PLACES):
@@ -167,6 +175,31 @@ def test_packages_hold_no_code_of_their_own(package: str) -> None:
         assert kinds == [ast.Expr], init
 
 
+def imported_modules(module: Path) -> set[Path]:
+    """Return the modules of ours that ``module`` imports, relative to the root."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / module).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {path for name in names if (ROOT / (path := Path(name.replace(".", "/") + ".py"))).exists()}
+
+
+def test_no_workflow_comes_to_read_yaml() -> None:
+    """Directly or through others, neither a workflow nor the rules it runs import what reads files."""
+    pure = {module for module in sources() if owner_of(module) in ("workflows", "chains")}
+    pure -= {YAML_PLACE, Path("chains/reading.py")}
+    seen: set[Path] = set()
+    following = set(pure)
+    while following:
+        seen |= following
+        following = {other for module in following for other in imported_modules(module)} - seen
+    assert pure
+    assert YAML_PLACE not in seen
+    assert YAML_PLACE in imported_modules(Path("chains/reading.py"))
+
+
 def test_the_table_knows_every_module() -> None:
     """What is in the wheel is in the table of arrows and is measured, and the other way round."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
@@ -191,6 +224,8 @@ def test_there_are_no_circles() -> None:
         ("runs/x.py", "import interactions.client"),
         ("runs/x.py", "import structlog"),
         ("runs/x.py", "from temporalio import workflow"),
+        ("chains/x.py", "import yaml"),
+        ("chains/x.py", "from activities import x"),
         ("interactions/x.py", "from runs.phase import Phase"),
         ("interactions/x.py", "def f():\n    import runs"),
         ("interactions/x.py", "if TYPE_CHECKING:\n    from activities import x"),

@@ -1,0 +1,1 @@
+"""What a chain of steps is: its file, its templates, and what may start when. Pure but for reading YAML."""
