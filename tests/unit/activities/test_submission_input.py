@@ -63,9 +63,16 @@ async def test_a_quote_has_to_be_text(store: ArtifactStore) -> None:
         await _said(store, input="{{1}}", quotes=[{"placeholder": "{{1}}", "uri": picture.uri}])
 
 
-@pytest.mark.parametrize(("sizes", "times"), [((11,), 1), ((6, 5), 1), ((6,), 2)])
+@pytest.mark.parametrize(
+    ("sizes", "times", "reason"),
+    [
+        ((11,), 1, "more than 10 bytes together; quote less"),
+        ((6, 5), 1, "more than 10 bytes together; quote less"),
+        ((6,), 2, "12 characters in place"),
+    ],
+)
 async def test_quotes_are_bounded_together(
-    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], times: int
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], times: int, reason: str
 ) -> None:
     """In the place where they stand, however often."""
     monkeypatch.setattr(quotes, "MAX_QUOTED_BYTES", 10)
@@ -75,7 +82,7 @@ async def test_quotes_are_bounded_together(
         for number, size in enumerate(sizes)
     ]
     text = " ".join(quote["placeholder"] for quote in found) * times
-    with pytest.raises(NotSendable, match="the quoted texts have"):
+    with pytest.raises(NotSendable, match=reason):
         await _said(store, input=text, quotes=found)
 
 
@@ -105,20 +112,35 @@ async def test_earlier_turns_are_told_as_steps(store: ArtifactStore) -> None:
     assert said[-1]["content"][1]["type"] == "image"
 
 
-@pytest.mark.parametrize("room", [0, 4])
+@pytest.mark.parametrize(
+    ("room", "texts"),
+    [(0, ["Why?"]), (4, ["3?", "3!", "Why?"]), (8, ["2?", "2!", "3?", "3!", "Why?"])],
+)
 async def test_a_shortened_conversation_says_so_first(
-    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, room: int
+    store: ArtifactStore, monkeypatch: pytest.MonkeyPatch, room: int, texts: list[str]
 ) -> None:
     """The model is not left to wonder what was meant; not even where all was too long."""
     monkeypatch.setattr(transcripts, "MAX_RETOLD_BYTES", room)
-    place = TranscriptTurn(folder="talk/1", number=3, is_retold=True)
-    for number in (1, 2):
+    place = TranscriptTurn(folder="talk/1", number=4, is_retold=True)
+    for number in (1, 2, 3):
         turn = StoredTurn(question=f"{number}?", answer=f"{number}!")
         await write_turn(store, place.model_copy(update={"number": number}), turn)
+    said = [part["text"] for step in await _said(store, transcript=place) for part in step["content"]]
+    assert "left out" in said[0]
+    assert said[1:] == texts
+
+
+async def test_an_origin_without_a_question_is_told_as_an_answer(store: ArtifactStore) -> None:
+    """With the notice before it, where something else was left out."""
+    place = TranscriptTurn(
+        folder="talk/1", number=2, is_retold=True, origin_uri=await _text(store, "report.txt", "# Report")
+    )
+    assert [step["type"] for step in await _said(store, transcript=place)] == ["model_output", "user_input"]
+    long = StoredTurn(question="1?", answer="x" * transcripts.MAX_RETOLD_BYTES)
+    await write_turn(store, place.model_copy(update={"number": 1}), long)
     said = await _said(store, transcript=place)
+    assert [step["type"] for step in said] == ["user_input", "model_output", "user_input"]
     assert "left out" in said[0]["content"][0]["text"]
-    assert [step["type"] for step in said] == ["user_input", "model_output", "user_input"][-1 - room // 2 :]
-    assert [part["text"] for part in said[-1]["content"]][-1] == "Why?"
 
 
 async def test_a_turn_without_an_answer_is_told_without_one(store: ArtifactStore) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from activities import transcripts
 from activities.transcripts import MAX_RETOLD_BYTES, StoredTurn, read_earlier_turns, write_turn
 from artifacts.errors import ArtifactNotFound, InvalidMedia
 from artifacts.store import ArtifactStore
@@ -56,6 +57,15 @@ async def test_the_oldest_turns_give_way(store: ArtifactStore) -> None:
     assert ([turn.question for turn in retold.turns], retold.is_shortened) == (["3?"], True)
 
 
+async def test_turns_are_bounded_in_number(store: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a read of the store, and a submission has to be prepared in time."""
+    monkeypatch.setattr(transcripts, "_MAX_RETOLD_TURNS", 2)
+    await _leave(store, _turn(1), _turn(2), _turn(3))
+    retold = await read_earlier_turns(store, _place(4))
+    assert (retold.turns, retold.is_shortened) == ((_turn(2), _turn(3)), True)
+    assert not (await read_earlier_turns(store, _place(3))).is_shortened
+
+
 async def test_exactly_the_bound_fits(store: ArtifactStore) -> None:
     """The bound counts both texts, in bytes."""
     half = MAX_RETOLD_BYTES // 2
@@ -75,7 +85,8 @@ async def test_what_a_conversation_began_with_stays(store: ArtifactStore) -> Non
 
 async def test_an_origin_that_is_too_long_is_left_out(store: ArtifactStore) -> None:
     """Then the conversation is told without it."""
-    report = await store.put("run/report.txt", b"r" * (MAX_RETOLD_BYTES + 1), "text/plain")
+    # Together with its question.
+    report = await store.put("run/report.txt", b"r" * MAX_RETOLD_BYTES, "text/plain")
     await _leave(store, _turn(1))
     retold = await read_earlier_turns(store, _place(2, origin_uri=report.uri))
     assert (retold.turns, retold.is_shortened) == ((_turn(1),), True)
