@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import mimetypes
 import re
 import stat
 from dataclasses import dataclass
@@ -15,21 +14,12 @@ from artifacts.store import ArtifactStore
 from runs.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_ATTACHMENTS_BYTES, MAX_URI_CHARS
 from runs.messages import Attachment
 from runs.text import clean_text, first_line
+from starter import media_types
 from starter.errors import InvalidInput, SetupError
 
-SUPPORTED: Final = "PDF, text (also Markdown, CSV, HTML, JSON, YAML, XML), images, audio and video"
-
-_KINDS: Final = ("text/", "image/", "audio/", "video/")
-
-_AS_TEXT: Final = frozenset(
-    {".json", ".jsonl", ".yaml", ".yml", ".toml", ".xml", ".tex", ".log", ".rst", ".sql"}
-)
-"""Text that a media type table calls something else, or nothing. The agent reads it as text."""
-
-_TYPES: Final = mimetypes.MimeTypes(filenames=())
-"""Without this machine's own tables: the same file is the same kind everywhere."""
-_TYPES.add_type("image/webp", ".webp")
-_TYPES.add_type("text/markdown", ".md")
+_VIDEO_SITES: Final = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
+"""Their pages are videos to the API
+(https://ai.google.dev/gemini-api/docs/video-understanding, read 2026-11-22)."""
 
 _SAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_CHARS: Final = 100
@@ -113,11 +103,6 @@ def _read(text: str) -> LocalFile:
         if not stat.S_ISREG(info.st_mode):
             # A pipe might never end, and a device never does.
             raise InvalidInput(f"cannot attach {_shown(text)}: it is no regular file")
-        media_type = _media_type(path.name)
-        if media_type is None:
-            raise InvalidInput(
-                f"cannot attach {_shown(text)}: unknown kind of file; supported are {SUPPORTED}"
-            )
         with path.open("rb") as file:
             # It may have grown since; one byte more than is allowed shows it.
             content = file.read(MAX_ATTACHMENT_BYTES + 1)
@@ -130,6 +115,17 @@ def _read(text: str) -> LocalFile:
         )
     if not content:
         raise InvalidInput(f"cannot attach {_shown(text)}: it is empty")
+    media_type = media_types.by_name(path.name) or media_types.by_content(content)
+    if media_type is None:
+        raise InvalidInput(
+            f"cannot attach {_shown(text)}: unknown kind of file; supported are {media_types.SUPPORTED}"
+        )
+    if not media_types.fits(content, media_type):
+        found = media_types.by_content(content) or "something else"
+        raise InvalidInput(
+            f"cannot attach {_shown(text)}: a file of the wrong type: its ending says {media_type}, "
+            f"its content is {found}"
+        )
     if media_type.startswith("text/"):
         try:
             content.decode()
@@ -150,27 +146,19 @@ def _reference(text: str, *, scheme: str) -> Attachment:
     if not parts.netloc or not text.isprintable() or " " in text:
         raise InvalidInput(f"cannot attach {_shown(text)}: it is no address")
     path = PurePosixPath(unquote(parts.path))
-    media_type = _media_type(path.name)
+    media_type = media_types.by_name(path.name)
+    if media_type is None and parts.hostname in _VIDEO_SITES:
+        media_type = "video/mp4"
     if media_type is None and "pdf" in path.parts:
         # As in https://arxiv.org/pdf/2401.00001: preprint servers leave the ending out.
         media_type = "application/pdf"
     if media_type is None:
         raise InvalidInput(
-            f"cannot attach {_shown(text)}: its ending does not say what it is; attach it as a file, "
-            "or put the address into the question"
+            f"cannot attach {_shown(text)}: its ending does not say what it is; supported are "
+            f"{media_types.SUPPORTED}; put the address of a page into the question"
         )
-    return Attachment(uri=text, media_type=media_type, name=clean_text(path.name)[-_MAX_NAME_CHARS:])
-
-
-def _media_type(name: str) -> str | None:
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix in _AS_TEXT:
-        return "text/plain"
-    # `strict`: only types that are registered; a packed file is not the kind it contains.
-    media_type, encoding = _TYPES.guess_type(f"name{suffix}", strict=True)
-    if media_type is None or encoding is not None:
-        return None
-    return media_type if media_type == "application/pdf" or media_type.startswith(_KINDS) else None
+    name = clean_text(path.name)[-_MAX_NAME_CHARS:] or "attachment"
+    return Attachment(uri=text, media_type=media_type, name=name)
 
 
 def _shown(text: str) -> str:

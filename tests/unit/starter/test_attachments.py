@@ -16,31 +16,67 @@ def read_one(given: str | Path) -> LocalFile | Attachment:
     return read
 
 
+PNG = b"\x89PNG\r\n\x1a\n and more"
+PDF = b"%PDF-1.7 and more"
+
+
 @pytest.mark.parametrize(
-    ("name", "media_type"),
+    ("name", "media_type", "content"),
     [
-        ("paper.pdf", "application/pdf"),
-        ("PAPER.PDF", "application/pdf"),
-        ("notes.txt", "text/plain"),
-        ("notes.md", "text/markdown"),
-        ("table.csv", "text/csv"),
-        ("data.json", "text/plain"),
-        ("plot.png", "image/png"),
-        ("plot.webp", "image/webp"),
-        ("talk.mp3", "audio/mpeg"),
-        ("talk.mp4", "video/mp4"),
+        ("paper.pdf", "application/pdf", PDF),
+        ("PAPER.PDF", "application/pdf", b"a few bytes before it\n" + PDF),
+        ("notes.txt", "text/plain", b"content"),
+        ("notes.md", "text/markdown", b"content"),
+        ("table.csv", "text/csv", b"content"),
+        ("data.json", "text/plain", b"content"),
+        ("main.rs", "text/plain", b"content"),
+        ("plot.png", "image/png", PNG),
+        ("plot.webp", "image/webp", b"RIFF\0\0\0\0WEBPVP8 "),
+        ("talk.mp3", "audio/mpeg", b"ID3 or not"),
+        ("talk.m4a", "audio/m4a", b"\0\0\0\x20ftypM4A "),
+        ("talk.wav", "audio/wav", b"RIFF\0\0\0\0WAVEfmt "),
+        ("talk.mp4", "video/mp4", b"\0\0\0\x20ftypisom"),
+        ("talk.mov", "video/mov", b"content"),
     ],
 )
-def test_a_file_is_what_its_ending_says(tmp_path: Path, name: str, media_type: str) -> None:
-    """Kinds that an agent can read are told by the ending, whatever this machine's own tables say."""
-    (tmp_path / name).write_bytes(b"content")
-    assert read_one(tmp_path / name) == LocalFile(name=name, media_type=media_type, content=b"content")
+def test_a_file_is_what_its_ending_says(tmp_path: Path, name: str, media_type: str, content: bytes) -> None:
+    """Kinds that can be read are told by the ending, in the API's words, whatever this machine says."""
+    (tmp_path / name).write_bytes(content)
+    assert read_one(tmp_path / name) == LocalFile(name=name, media_type=media_type, content=content)
 
 
-@pytest.mark.parametrize("name", ["archive.zip", "notes.txt.gz", "a.docx", "a.unheardof", "noending"])
+@pytest.mark.parametrize(("name", "content"), [("scan", PDF), ("IMG_0001", PNG), ("photo.PNG~", PNG)])
+def test_a_file_without_an_ending_is_what_it_begins_as(tmp_path: Path, name: str, content: bytes) -> None:
+    """Where the name says nothing, the first bytes of some kinds say enough."""
+    (tmp_path / name).write_bytes(content)
+    read = read_one(tmp_path / name)
+    assert isinstance(read, LocalFile)
+    assert read.media_type == ("application/pdf" if content is PDF else "image/png")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("page.pdf", b"<html>Sign in to download</html>", "something else"),
+        ("plot.png", b"\xff\xd8\xff\xe0JFIF", "image/jpeg"),
+        ("plot.jpg", PDF, "application/pdf"),
+        ("talk.wav", b"RIFF\0\0\0\0AVI LIST", "video/avi"),
+        ("talk.mp4", b"content", "something else"),
+    ],
+)
+def test_a_file_of_the_wrong_type_is_refused(tmp_path: Path, name: str, content: bytes, found: str) -> None:
+    """What is not what its name says would fail at the API, or be misread there."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=f"a file of the wrong type: .*, its content is {found}$"):
+        read_one(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["archive.zip", "notes.txt.gz", "a.docx", "a.exe", "a.unheardof", "noending"]
+)
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are(tmp_path: Path, name: str) -> None:
-    """Whoever attaches something an agent cannot read learns what it can."""
-    (tmp_path / name).write_bytes(b"content")
+    """Whoever attaches something that cannot be read learns what can."""
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
     with pytest.raises(InvalidInput, match=r"unknown kind of file; supported are PDF, text"):
         read_one(tmp_path / name)
 
@@ -89,6 +125,8 @@ def test_too_many_attachments_are_refused() -> None:
         ("https://arxiv.org/pdf/2401.00001", "application/pdf", "2401.00001"),
         ("gs://bucket/plot.PNG", "image/png", "plot.PNG"),
         ("HTTPS://example.org/x.txt", "text/plain", "x.txt"),
+        ("https://www.youtube.com/watch?v=abc", "video/mp4", "watch"),
+        ("https://youtu.be/abc", "video/mp4", "abc"),
     ],
 )
 def test_an_address_is_passed_on(address: str, media_type: str, name: str) -> None:
@@ -102,7 +140,8 @@ def test_an_address_is_passed_on(address: str, media_type: str, name: str) -> No
         ("http://example.org/a.pdf", "only https:// and gs://"),
         ("ftp://example.org/a.pdf", "only https:// and gs://"),
         ("file:///etc/passwd", "only https:// and gs://"),
-        ("https://example.org/page", "put the address into the question"),
+        ("https://example.org/page", "put the address of a page into the question"),
+        ("https://example.org/a.zip", "supported are PDF, text"),
         ("https:///a.pdf", "no address"),
         ("https://[a.pdf", "cannot attach"),
         ("https://example.org/a b.pdf", "no address"),
