@@ -164,7 +164,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
     await startup.check_namespace(client)
     health = Health(task_queue=settings.task_queue)
     async with (
-        InteractionsClient(api) as interactions,
+        InteractionsClient(api, secrets=settings.secrets.values()) as interactions,
         serving(
             health,
             listener=listener,

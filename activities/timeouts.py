@@ -39,9 +39,9 @@ RECOVER_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(seconds=2),
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=30),
-    # Two minutes for a late answer, eleven in the foreground, and half an hour for a store that is away; after
-    # that the outcome counts as unknown, which loses nothing either. In attempts and not in time, because a time runs on while there is
-    # no worker to ask, and would hold runs whose journal has the answer.
+    # Two minutes for a late answer, eleven in the foreground, half an hour for a store that is away; after
+    # that the outcome counts as unknown, which loses nothing either. In attempts and not in time, because a
+    # time runs on while there is no worker to ask, and would hold runs whose journal has the answer.
     maximum_attempts=180,
 )
 
