@@ -7,10 +7,11 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.timeouts import MISSING_GRACE, SETTLE_AGAIN_AT_MOST
+from activities.transcripts import StoredTurn
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.limits import MAX_EXCERPT_BYTES, MAX_NOTES
-from runs.messages import Outcome, Settled, SettleInteraction, Sighting
+from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_NOTES, MAX_PLAN_BYTES
+from runs.messages import AgentRunRequest, Outcome, Settled, SettleInteraction, Sighting
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
 
 _SETTLING = SettleInteraction(
@@ -45,8 +46,13 @@ def _cite(start: int, end: int, url: str) -> dict[str, Any]:
     return {"type": "url_citation", "start_index": start, "end_index": end, "url": url, "title": "T"}
 
 
-async def _settle(setup: Setup) -> Settled:
-    return await setup.environment.run(setup.activities().settle_interaction, _SETTLING)
+async def _settle(setup: Setup, **changes: Any) -> Settled:
+    settling = SettleInteraction.model_validate({**_SETTLING.model_dump(), **changes})
+    return await setup.environment.run(setup.activities().settle_interaction, settling)
+
+
+def _call(call_id: str = "c1", **arguments: Any) -> dict[str, Any]:
+    return {"type": "function_call", "id": call_id, "name": "get_weather", "arguments": arguments}
 
 
 async def _read(setup: Setup, name: str) -> str:
@@ -166,6 +172,311 @@ async def test_every_end_keeps_what_there_is(
     assert settled.outcome is outcome
     assert (settled.error.code if settled.error else None) is code
     assert "So far." in await _read(setup, "report.md")
+
+
+async def test_calls_are_for_the_next_turn(setup: Setup) -> None:
+    """A turn that asks for functions leaves what the next needs: the calls, and the raw interaction."""
+    reply = interaction(
+        "requires_action", steps=[_output(_text("Let me see.")), _call(n=2**70)], usage=_USAGE
+    )
+    setup.answers(reply)
+    settled = await _settle(setup, turn=3)
+    assert (settled.outcome, settled.error) == (Outcome.NEEDS_TOOLS, None)
+    assert [(call.call_id, call.arguments, call.problem) for call in settled.calls] == [
+        ("c1", {"n": 2**70}, None)
+    ]
+    assert (settled.artifacts, settled.text_uri) == ((), None)
+    assert await setup.store.list("run/1") == ("run/1/turns/3/interaction.json",)
+    assert await setup.store.get(settled.interaction_uri) == reply.content
+
+
+async def test_an_answer_that_stopped_goes_on(setup: Setup) -> None:
+    """With the token it can be continued; the workflow only has to know where the token is."""
+    setup.answers(
+        interaction(
+            "requires_continuation", steps=[_output(_text("Te"))], usage=_USAGE, continuation_token="t"
+        )
+    )
+    settled = await _settle(setup)
+    assert (settled.outcome, settled.artifacts) == (Outcome.CONTINUES, ())
+    assert settled.interaction_uri.endswith("/run/1/turns/1/interaction.json")
+
+
+async def test_a_plan_waits_for_approval(setup: Setup) -> None:
+    """Its text is a file, and enough of it for a person is in the result."""
+    plan = "1. Brew. " * 5_000
+    setup.answers(interaction(steps=[_output(_text(plan))], usage=_USAGE))
+    settled = await _settle(setup, is_plan=True, turn=2)
+    assert settled.outcome is Outcome.PLAN_READY
+    assert [ref.name for ref in settled.artifacts] == ["plan-2.md"]
+    assert settled.text_uri == settled.artifacts[0].uri
+    assert await _read(setup, "plan-2.md") == plan
+    assert MAX_EXCERPT_BYTES < len(settled.excerpt.encode()) <= MAX_PLAN_BYTES
+    assert settled.interaction_uri.endswith("/run/1/turns/2/interaction.json")
+
+
+@pytest.mark.parametrize(
+    ("reply", "changes", "code"),
+    [
+        (("requires_action", [_call()]), {}, RunErrorCode.NEEDS_ACTION),
+        (("requires_continuation", []), {}, None),
+        (("completed", []), {"is_plan": True}, None),
+    ],
+    ids=["calls", "continuation", "plan"],
+)
+async def test_a_turn_that_nothing_follows_is_the_answer(
+    setup: Setup, reply: tuple[str, list[dict[str, Any]]], changes: dict[str, Any], code: RunErrorCode | None
+) -> None:
+    """Where the run may take no further turn, what there is becomes the report, and is not finished."""
+    status, steps = reply
+    setup.answers(
+        interaction(status, steps=[_output(_text("So far.")), *steps], usage=_USAGE, continuation_token="t")
+    )
+    settled = await _settle(setup, is_last=True, **changes)
+    assert settled.outcome is Outcome.INCOMPLETE
+    assert (settled.error.code if settled.error else None) is code
+    assert settled.calls == ()
+    assert "So far." in await _read(setup, "report.md")
+
+
+async def test_all_turns_of_an_answer_make_one_report(setup: Setup) -> None:
+    """Text, citations, media, counts and what was done are joined; usage is the last turn's alone."""
+    setup.answers(
+        interaction(
+            "requires_action",
+            steps=[
+                {"type": "google_search_call", "id": "s", "arguments": {"queries": ["tea"]}},
+                _output(_text("First.", _cite(0, 6, "https://a.example"))),
+                _output({"type": "image", "mime_type": "image/png", "data": _PNG}),
+                _call("c1", city="Oslo"),
+            ],
+            usage=_USAGE,
+        )
+    )
+    first = await _settle(setup, turn=1)
+    setup.answers(
+        interaction(
+            "requires_continuation",
+            steps=[
+                {"type": "function_result", "call_id": "c1", "is_error": True, "result": "no rain gauge"},
+                _output(_text("Then the answ")),
+            ],
+            usage=_USAGE,
+            continuation_token="t",
+        )
+    )
+    second = await _settle(setup, turn=2, earlier=[first.interaction_uri])
+    setup.answers(interaction(steps=[_output(_text("er.", _cite(0, 3, "https://b.example")))], usage=_USAGE))
+    settled = await _settle(
+        setup,
+        turn=3,
+        earlier=[first.interaction_uri, second.interaction_uri],
+        earlier_usage=first.usage.plus(second.usage).model_dump(),
+        earlier_cost_usd=1.9,
+    )
+    assert settled.outcome is Outcome.COMPLETED
+    assert [ref.name for ref in settled.artifacts] == [
+        "report.md",
+        "report.html",
+        "answer.md",
+        "image-1.png",
+        "interaction.json",
+    ]
+    assert await _read(setup, "answer.md") == "First.\n\nThen the answer."
+    assert settled.text_uri is not None
+    assert settled.text_uri.endswith("/run/1/answer.md")
+    counts = settled.counts
+    assert (counts.searches, counts.citations, counts.images, counts.tool_calls) == (1, 2, 1, 1)
+    assert settled.usage.total_tokens == 319_000
+    assert settled.cost_usd == pytest.approx(0.95)
+    report = await _read(setup, "report.md")
+    assert "Then the answer.[" in report
+    assert r"\[2\]](https://b.example)" in report
+    assert "- Tokens: 957,000" in report
+    assert r"- Cost: about \$2.85" in report
+    assert "**Searched the web**: tea" in report
+    assert "no rain gauge" in report
+
+
+async def test_what_is_missing_of_an_answer_is_noted(setup: Setup) -> None:
+    """A turn whose file is gone costs its part of the answer, not the whole."""
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    settled = await _settle(setup, turn=2, earlier=[f"{setup.store.base_uri}/run/1/turns/1/interaction.json"])
+    assert settled.outcome is Outcome.COMPLETED
+    assert any("an earlier part of the answer is missing" in note for note in settled.notes)
+
+
+async def test_an_answer_is_more_than_the_talk_before_its_tools(setup: Setup) -> None:
+    """What was said before a round of calls does not make an empty end a success."""
+    setup.answers(
+        interaction("requires_action", steps=[_output(_text("Let me see.")), _call()], usage=_USAGE)
+    )
+    first = await _settle(setup)
+    setup.answers(interaction(steps=[], usage=_USAGE))
+    setup.attempt(4)
+    settled = await _settle(setup, turn=2, earlier=[first.interaction_uri])
+    assert settled.error
+    assert settled.error.code is RunErrorCode.EMPTY_RESULT
+    assert await _read(setup, "answer.md") == "Let me see."
+
+
+_SCHEMA = {"type": "object", "properties": {"cups": {"type": "integer"}}, "required": ["cups"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "name", "data", "message"),
+    [
+        (' {"cups": 2}\n', "answer.json", {"cups": 2}, None),
+        ('{"cups": "two"}', "answer.json", None, "$.cups: 'two' is not of type 'integer'"),
+        ('{"cups": 2', "answer.md", None, "$: not JSON"),
+        ('{"cups": 2, "x": 1e999}', "answer.json", None, None),
+        ('{"cups": 2, "x": ' + "[" * 150 + "]" * 150 + "}", "answer.json", None, None),
+        ('{"cups": 2, "x": "' + "é" * MAX_DATA_BYTES + '"}', "answer.json", None, None),
+        ('{"cups": %s}' % (2**70), "answer.json", {"cups": 2**70}, None),
+    ],
+    ids=["right", "wrong type", "cut off", "not finite", "deep", "large", "past 64 bits"],
+)
+async def test_json_is_held_against_its_schema(
+    setup: Setup, answer: str, name: str, data: Any, message: str | None
+) -> None:
+    """The value is in the result if history can hold it; a wrong one fails the run and is kept."""
+    setup.answers(interaction(steps=[_output(_text(answer))], usage=_USAGE))
+    settled = await _settle(setup, json_schema=_SCHEMA)
+    assert settled.outcome is (Outcome.COMPLETED if message is None else Outcome.FAILED)
+    if message is not None:
+        assert settled.error
+        assert settled.error.code is RunErrorCode.INVALID_OUTPUT
+        assert message in settled.error.message
+    assert settled.data == data
+    assert await _read(setup, name) == answer
+    assert settled.text_uri is not None
+    assert settled.text_uri.endswith(f"/{name}")
+
+
+async def test_the_json_is_what_comes_after_the_tools(setup: Setup) -> None:
+    """Talk before a round of calls is in the report, and no part of the JSON."""
+    setup.answers(
+        interaction("requires_action", steps=[_output(_text("Let me see.")), _call()], usage=_USAGE)
+    )
+    first = await _settle(setup)
+    setup.answers(interaction(steps=[_output(_text('{"cups": 2}'))], usage=_USAGE))
+    settled = await _settle(setup, turn=2, earlier=[first.interaction_uri], json_schema=_SCHEMA)
+    assert (settled.outcome, settled.data) == (Outcome.COMPLETED, {"cups": 2})
+    assert await _read(setup, "answer.json") == '{"cups": 2}'
+    assert "Let me see." in await _read(setup, "report.md")
+
+
+@pytest.mark.parametrize(
+    ("status", "is_told"),
+    [("completed", True), ("incomplete", True), ("failed", False), ("cancelled", False)],
+)
+@pytest.mark.parametrize("has_request", [True, False])
+async def test_a_turn_of_a_conversation_is_kept(
+    setup: Setup, status: str, is_told: bool, has_request: bool
+) -> None:
+    """The whole question and answer, to be told again; what failed was never said."""
+    question = "Why is tea astringent?\nAnd why bitter?"
+    if has_request:
+        request = AgentRunRequest(agent="a", input=question)
+        await setup.store.put("run/1/request.json", request.model_dump_json().encode(), "application/json")
+    setup.answers(interaction(status, steps=[_output(_text("Tannins."))], usage=_USAGE))
+    settled = await _settle(setup, transcript={"folder": "conversations/tea", "number": 12})
+    assert all("turn-" not in ref.name for ref in settled.artifacts)
+    kept = await setup.store.list("conversations/tea")
+    assert list(kept) == ["conversations/tea/turn-000012.json"] * is_told
+    for key in kept:
+        turn = StoredTurn.model_validate_json(await setup.store.get(key))
+        assert turn == StoredTurn(question=question if has_request else _SETTLING.question, answer="Tannins.")
+
+
+async def test_each_medium_becomes_a_file(setup: Setup) -> None:
+    """Pictures, speech, films and documents keep their order, and files what their types say."""
+    data = base64.b64encode(b"\0" * 64).decode()
+    setup.answers(
+        interaction(
+            steps=[
+                _output(
+                    {"type": "audio", "mime_type": "audio/l16", "data": data, "sample_rate": 16_000},
+                    _text("Between."),
+                    {"type": "audio", "mime_type": "audio/ogg_opus", "data": data},
+                    {"type": "video", "mime_type": "video/mp4", "data": data},
+                    {"type": "document", "mime_type": "application/pdf", "data": data},
+                    {"type": "image", "mime_type": "image/webp", "data": data},
+                    {"type": "audio", "mime_type": "audio/mulaw", "data": data, "channels": 2},
+                )
+            ],
+            usage=_USAGE,
+        )
+    )
+    settled = await _settle(setup)
+    files = [(ref.name, ref.media_type) for ref in settled.artifacts[3:-1]]
+    assert files == [
+        ("audio-1.wav", "audio/wav"),
+        ("audio-2.ogg", "audio/ogg"),
+        ("video-1.mp4", "video/mp4"),
+        ("document-1.pdf", "application/pdf"),
+        ("image-1.webp", "image/webp"),
+        ("audio-3.wav", "audio/wav"),
+    ]
+    sound = await setup.store.get("run/1/audio-1.wav")
+    assert int.from_bytes(sound[24:28], "little") == 16_000
+    report = await _read(setup, "report.md")
+    places = [report.index(f"]({name})") for name, _ in files]
+    assert places == sorted(places)
+    assert places[0] < report.index("Between.") < places[1]
+
+
+async def test_speech_alone_is_an_answer(setup: Setup) -> None:
+    """A run that was asked for sound needs no text."""
+    data = base64.b64encode(b"\0" * 64).decode()
+    setup.answers(
+        interaction(steps=[_output({"type": "audio", "mime_type": "audio/wav", "data": data})], usage=_USAGE)
+    )
+    settled = await _settle(setup)
+    assert (settled.outcome, settled.text_uri, settled.excerpt) == (Outcome.COMPLETED, None, "")
+    names = [ref.name for ref in settled.artifacts]
+    assert names == ["report.md", "report.html", "audio-1.wav", "interaction.json"]
+
+
+async def test_a_film_that_the_api_keeps_is_an_answer(setup: Setup) -> None:
+    """Its address is in the report and in a note."""
+    film = {"type": "video", "uri": "https://v.example/1.mp4", "mime_type": "video/mp4"}
+    setup.answers(interaction(steps=[_output(film)], usage=_USAGE))
+    settled = await _settle(setup)
+    assert settled.outcome is Outcome.COMPLETED
+    assert "video kept at https://v.example/1.mp4" in settled.notes
+    assert "(https://v.example/1.mp4)" in await _read(setup, "report.md")
+
+
+_ODD: list[Any] = [None, True, 7, 2**80, "x\x00\x1b[31m\u202e", [], {}, [{"type": "text"}], {"type": 3}]
+
+
+@pytest.mark.parametrize("odd", _ODD)
+@pytest.mark.parametrize("status", ["completed", "requires_action", "requires_continuation", "failed"])
+async def test_nothing_an_api_sends_keeps_a_run_from_its_end(setup: Setup, status: str, odd: Any) -> None:
+    """Whatever type any field has, the interaction is settled and kept, and the result can be read back."""
+    kinds = ["model_output", "function_call", "function_result", "url_context_call", "url_context_result"]
+    kinds += ["google_search_call", "code_execution_call", "code_execution_result", "google_maps_result"]
+    kinds += ["mcp_server_tool_call", "mcp_server_tool_result", "thought", "user_input", "no_such_step"]
+    names = ["id", "call_id", "name", "arguments", "result", "content", "summary", "error", "is_error"]
+    steps = [{"type": kind, name: odd} for kind in kinds for name in names]
+    steps += [_output({"type": "text", "text": "Tea.", "annotations": odd}, {"type": "audio", "data": odd})]
+    fields = ["usage", "errors", "updated", "continuation_token", "previous_interaction_id", "model"]
+    setup.answers(interaction(status, steps=[*steps, odd], **dict.fromkeys(fields, odd)))
+    setup.attempt(9)
+    settled = await _settle(setup)
+    assert Settled.model_validate_json(settled.model_dump_json()) == settled
+    assert await setup.store.exists(settled.interaction_uri)
+
+
+async def test_many_parts_are_settled(setup: Setup) -> None:
+    """Work grows with the size of an answer and not with its square."""
+    parts = [_text("tea ", _cite(0, 3, "https://a.example"))] * 20_000
+    calls = [{"type": "google_search_call", "id": "s", "arguments": {"queries": ["q" * 100] * 50}}] * 5_000
+    setup.answers(interaction(steps=[*calls, *([_output(*parts)] * 6)], usage=_USAGE))
+    settled = await _settle(setup)
+    assert (settled.outcome, settled.counts.searches) == (Outcome.COMPLETED, 250_000)
+    assert settled.counts.text_bytes == 480_000
 
 
 async def test_a_failure_says_what_the_api_said(setup: Setup) -> None:

@@ -238,7 +238,7 @@ def test_a_report_tells_how_it_was_found() -> None:
             has_failed=True,
         ),
         Activity("Ran Python code", code="print('```')\n\n# Tea\n", language="Python", output="```\n"),
-        Activity("Called get_weather", (Detail('{"city": "Oslo"}'),)),
+        Activity("Called *x* <b>", (Detail('{"city": "Oslo"}'),)),
     )
     written = render_markdown(report_of(TextBlock("Tea."), activities=activities, more_activities=1_200))
     _, _, trail = written.partition("Tea.\n\n")
@@ -259,7 +259,7 @@ def test_a_report_tells_how_it_was_found() -> None:
   ````
   ```
   ````
-- **Called get_weather**: \{"city": "Oslo"\}
+- **Called \*x\* \<b\>**: \{"city": "Oslo"\}
 - 1,200 more; all are in interaction.json
 
 ## About this report
