@@ -46,6 +46,11 @@ class UpdateErrorType(StrEnum):
 
     NOT_POSSIBLE = "NotPossible"
     """Not in this phase, or not with these arguments. Nothing was changed."""
+    CLOSED = "ConversationClosed"
+    """The conversation takes no messages any more."""
+    MOVED = "ConversationMoved"
+    """The conversation's workflow continues as new. To be sent again with the same message id: an accepted
+    message is answered there, and only once."""
 
 
 class RunErrorCode(StrEnum):
@@ -73,4 +78,6 @@ class RunErrorCode(StrEnum):
     NOT_APPROVED = "not_approved"
     """Nobody approved the plan in time."""
     DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    """Somebody cancelled it, or ended its workflow."""
     INTERNAL = "internal"

@@ -126,3 +126,44 @@ MAX_DATA_BYTES: Final = 32 * 1024
 
 MAX_CONTINUATIONS: Final = 50
 """How often an answer that stopped at the API's own limit is continued; each time is paid for."""
+
+MAX_MESSAGE_ID_CHARS: Final = 200
+"""A message's id. It is an update's id, too, and the last ones are carried along with a conversation."""
+
+MAX_MESSAGE_BYTES: Final = 512 * 1024
+"""One message of a conversation as JSON, attachments included: twice the longest question as most texts are
+written. It stands in history up to four times (update, start and submission of its run, waiting list)."""
+
+MAX_WAITING: Final = 50
+MAX_WAITING_BYTES: Final = 1024 * 1024
+"""Messages that wait for their turn, and their JSON together: they are carried in one payload from one
+execution to the next, where 2 MiB would leave the conversation stuck."""
+
+MAX_CONVERSATION_BYTES: Final = 512 * 1024
+"""What a conversation was started with, as JSON. It is carried along with the waiting messages."""
+
+MAX_RECENT_TURNS: Final = 100
+MAX_RECENT_BYTES: Final = 128 * 1024
+"""Turns that a conversation remembers, to know a message that is sent again; and their JSON together, since
+they are carried along, too. Who has lost an answer asks again within minutes, not after a hundred turns."""
+
+MAX_TURN_TEXT_BYTES: Final = 32 * 1024
+"""What a turn holds of its answer. It stands in history three times; nearly all answers are shorter, and the
+whole is an artifact."""
+
+MAX_RECENT_TEXT_BYTES: Final = 400
+"""What is remembered of an answer: enough to see which it was."""
+
+MAX_ORIGIN_CHARS: Final = 4_000
+"""The question of the run that a conversation follows up on. Each turn's request holds it."""
+
+DEFAULT_IDLE_S: Final = 24 * 3600
+MIN_IDLE_S: Final = 1
+MAX_IDLE_S: Final = 55 * 24 * 3600
+"""How long a conversation waits for the next message: over night by default. Waiting costs nothing, but open
+conversations that nobody remembers make the list of those that matter unreadable. At the most as long as
+the API keeps interactions (https://ai.google.dev/gemini-api/docs/interactions-overview, read 2026-11-22)."""
+
+MESSAGES_PER_EXECUTION: Final = 250
+"""Messages that one execution of a conversation's workflow answers. Temporal refuses an execution's 2,001st
+update, and suggests a new execution after 4,096 events, which is about this many turns."""

@@ -522,7 +522,9 @@ class AgentRunResult(Message):
     """Interactions of earlier submissions that turned out to exist, too: paid for, and not this result."""
     submissions: int = 0
     """How often the request was sent, refusals included."""
-    excerpt: str = Field(default="", description="The first 4 KB of the report's text.")
+    excerpt: str = Field(
+        default="", description="The beginning of the report's text: 4 KB, in a conversation 32 KB."
+    )
     artifacts: tuple[ArtifactRef, ...] = ()
     text_uri: str | None = None
     """Where the text of the answer is stored alone; None when there is none."""

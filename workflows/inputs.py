@@ -4,7 +4,7 @@ Temporal decodes arguments before any code of a workflow runs, and a payload tha
 workflow task, which is tried again for ever. So the input is taken as it came, and decoded here.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -12,31 +12,54 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
     from runs.errors import WorkflowErrorType
     from runs.messages import AgentRunRequest
+
+_Input = TypeVar("_Input", bound=BaseModel)
+
+_UNREADABLE: Final = "sent in a form that this version cannot read; send one JSON object"
 
 NO_INPUT: Final = RawValue(Payload())
 """Stands for an input that was not given."""
 
 
 def decode_request(raw: RawValue) -> AgentRunRequest:
-    """Return the request in ``raw``.
+    """Return the run's request in ``raw``.
+
+    Raises:
+        ApplicationError: type ``InvalidRequest``: it is none; the message says why, in one line.
+    """
+    return decode_input(
+        raw, AgentRunRequest, what="run", hint="give at least an agent or a model, and an input"
+    )
+
+
+def decode_input(raw: RawValue, kind: type[_Input], *, what: str, hint: str) -> _Input:
+    """Return the input in ``raw``.
+
+    Args:
+        raw: As it came.
+        kind: What it has to be.
+        what: What it is to start, for the message.
+        hint: What makes a valid one.
 
     Raises:
         ApplicationError: type ``InvalidRequest``: it is none; the message says why, in one line.
     """
     try:
-        request = workflow.payload_converter().from_payload(raw.payload, AgentRunRequest)
+        decoded = workflow.payload_converter().from_payload(raw.payload, kind)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "input"
-        reason = f"{where}: {first['msg']}; give at least an agent and an input"
+        reason = f"{where}: {first['msg'].removeprefix('Value error, ')}; {hint}"
     except Exception:  # noqa: BLE001 - a converter may raise anything over a payload of somebody else's making
-        reason = "sent in a form that this version cannot read; send one JSON object"
+        reason = _UNREADABLE
     else:
-        if isinstance(request, AgentRunRequest):
-            return request
-        reason = "sent in a form that this version cannot read; send one JSON object"
-    raise ApplicationError(f"not a run: {reason}", type=WorkflowErrorType.INVALID_REQUEST, non_retryable=True)
+        if isinstance(decoded, kind):
+            return decoded
+        reason = _UNREADABLE
+    raise ApplicationError(
+        f"not a {what}: {reason}", type=WorkflowErrorType.INVALID_REQUEST, non_retryable=True
+    )

@@ -3,5 +3,6 @@
 from typing import Final
 
 from workflows.agent_run import AgentRunWorkflow
+from workflows.conversation import ConversationWorkflow
 
-WORKFLOWS: Final[list[type]] = [AgentRunWorkflow]
+WORKFLOWS: Final[list[type]] = [AgentRunWorkflow, ConversationWorkflow]

@@ -1,0 +1,105 @@
+"""A run as the child of another workflow, and what came of it however it ended."""
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from runs.budget import Spent
+    from runs.details import escape_markdown
+    from runs.errors import RunErrorCode
+    from runs.limits import MAX_ERROR_CHARS
+    from runs.memos import AGENT_MEMO, QUESTION_MEMO
+    from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, RunError
+    from runs.text import first_line
+    from workflows import search_attributes
+
+_SUMMARY_CHARS = 90
+"""Temporal refuses a summary of more than 400 bytes; a character has four at most."""
+
+_UNKNOWN = Spent(interactions=1, unknown_tokens=1, unknown_costs=1)
+"""A run that ended without saying what it used may have used anything."""
+
+
+@dataclass(frozen=True)
+class ChildOutcome:
+    """How a child ended.
+
+    Attributes:
+        result: What it left behind; None when it ended without saying.
+        error: Why it did not complete; None when it did, also incompletely.
+        spent: What it used, or may have used.
+    """
+
+    result: AgentRunResult | None
+    error: RunError | None
+    spent: Spent
+
+
+async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
+    """Carry out ``request`` as the child ``run_id``, and return how it ended.
+
+    Cancelling this cancels the child, and with it the interaction; how it then ended is returned like any
+    end. A run that had this id is never run again: after a reset of the workflow it may have been paid for.
+    """
+    question = first_line(request.input, max_chars=_SUMMARY_CHARS)
+    try:
+        result = await workflow.execute_child_workflow(
+            AGENT_RUN,
+            request,
+            id=run_id,
+            result_type=AgentRunResult,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            # Whoever terminates the parent does not want to pay on for the child, whose cancel ends the
+            # interaction; to terminate it, too, would leave that running.
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            memo={AGENT_MEMO: request.target, QUESTION_MEMO: question},
+            search_attributes=search_attributes.attributes_of(request),
+            static_summary=escape_markdown(question),
+        )
+    except WorkflowAlreadyStartedError:
+        message = f"there has been a run {run_id!r} already; it is not paid for twice"
+        return ChildOutcome(None, RunError(code=RunErrorCode.INTERNAL, message=message), Spent())
+    except ChildWorkflowError as error:
+        return _failed(error, run_id=run_id)
+    return ChildOutcome(result, result.error, result.spent)
+
+
+def _failed(error: ChildWorkflowError, *, run_id: str) -> ChildOutcome:
+    if is_cancelled_exception(error):
+        # A cancelled workflow returns nothing; its result is in its memo, which no parent sees.
+        cancelled = RunError(code=RunErrorCode.CANCELLED, message=f"the run {run_id!r} was cancelled")
+        return ChildOutcome(None, cancelled, _UNKNOWN)
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        result = _result_in(cause)
+        if result is not None:
+            return ChildOutcome(result, result.error or _internal(cause.message), result.spent)
+        return ChildOutcome(None, _internal(cause.message), _UNKNOWN)
+    ended = RunError(
+        code=RunErrorCode.CANCELLED,
+        message=f"the run {run_id!r} was ended from outside: {cause}"[:MAX_ERROR_CHARS],
+    )
+    return ChildOutcome(None, ended, _UNKNOWN)
+
+
+def _internal(message: str) -> RunError:
+    return RunError(code=RunErrorCode.INTERNAL, message=message[:MAX_ERROR_CHARS])
+
+
+def _result_in(failure: ApplicationError) -> AgentRunResult | None:
+    for detail in failure.details:
+        try:
+            return AgentRunResult.model_validate(detail)
+        except ValidationError:
+            continue
+    return None
