@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from chains import limits, templates
 from chains.actions import call_of, request_for
 from chains.errors import RenderError, TemplateError
+from chains.files import is_file
 from chains.plan import OUTPUT, Plan, Site, sites_of
 from chains.spec import Ask, CallFunction, ChainSpec, InputType, Research, Step, StepKind
 from chains.templates import ITEM_INDEX, Part, Reference, Scope, StepValues, Value
@@ -113,7 +114,7 @@ class _Check:
                 addressed = action.model_copy(update={"attach": ()})
                 request_for(addressed, _ANYTHING)
                 for number, attached in enumerate(action.attach):
-                    if isinstance(attached, str) and not self._may_be_attached(attached):
+                    if not self._may_name_files and is_file(attached):
                         yield Problem(
                             (*path, "attach", number),
                             "a file cannot be attached from here; give its address, https://… or gs://…",
@@ -124,13 +125,6 @@ class _Check:
             pass  # said where the template stands
         except RenderError as error:
             yield Problem(path, str(error))
-
-    def _may_be_attached(self, attached: str) -> bool:
-        return (
-            self._may_name_files
-            or attached.startswith(("https://", "gs://"))
-            or any(isinstance(piece, Reference) for piece in _parsed(attached))
-        )
 
     def _of_continues(self, name: str, step: Step) -> Iterator[Problem]:
         other = step.continues
