@@ -6,9 +6,12 @@ from typing import Final
 
 from runs.messages import AgentRunStatus, RunError, Settled
 from runs.phase import Phase
-from runs.text import clean_text, first_line
+from runs.text import clean_text, excerpt_utf8, first_line
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~<>&-])")
+
+_MAX_WAITING_BYTES: Final = 4_096
+"""Of a plan or of a call's arguments: enough to know them by. `longhaul status` shows more."""
 
 _WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
     Phase.REQUESTED: "Being submitted to the API.",
@@ -21,6 +24,10 @@ _WHAT_IS_GOING_ON: Final[dict[Phase, str]] = {
     ),
     Phase.RUNNING: "The API is working on it. The pending activity's heartbeat shows what the last look saw.",
     Phase.SETTLING: "Finished at the API; fetching the result and storing its files.",
+    Phase.CALLING_TOOLS: "Carrying out the functions that the model asked for; their results go back to it.",
+    Phase.AWAITING_APPROVAL: "**Needs a person.**",
+    Phase.CALLING_TOOLS: "Carrying out the functions that the model asked for.",
+    Phase.AWAITING_APPROVAL: "**Needs a person.** Decide with `longhaul approve ID`.",
     Phase.CANCELLING: "Asking the API to stop.",
     Phase.COMPLETED: "Done.",
     Phase.INCOMPLETE: "Ended early; what there is has been stored.",
@@ -48,12 +55,18 @@ def render_details(
         "",
         _WHAT_IS_GOING_ON[status.phase],
         "",
-        f"- **Agent:** {escape_markdown(status.agent)}",
+        *_waiting(status),
+        f"- **Asked:** {escape_markdown(status.agent)}",
         f"- **Requested:** {_clock(status.requested_at)}",
         f"- **Elapsed:** {_duration(now - status.requested_at)} when this was written",
     ]
-    if not status.phase.is_end:
+    if not status.phase.is_end and status.phase is not Phase.AWAITING_APPROVAL:
+        # While it waits for a person, its clock stands still.
         lines.append(f"- **Deadline:** {_clock(status.deadline_at)}")
+    if status.turn > 1:
+        lines.append(f"- **Turn:** {status.turn}")
+    if status.running_calls:
+        lines.append(f"- **Calls running:** {status.running_calls}")
     if status.interaction_id:
         lines.append(f"- **Interaction:** {escape_markdown(status.interaction_id)}")
     if status.problem:
@@ -65,6 +78,7 @@ def render_details(
         for orphan in status.orphan_interaction_ids
     ]
     lines += _findings(status, settled)
+    lines += _spent(status, settled)
     if error:
         lines.append(f"- **Error:** {escape_markdown(error.message)} ({error.code.value})")
     lines += _files(status, settled)
@@ -73,25 +87,80 @@ def render_details(
 
 def _findings(status: AgentRunStatus, settled: Settled | None) -> list[str]:
     if settled:
-        counts, usage = settled.counts, settled.usage
+        counts = settled.counts
         found = (
             f"{counts.searches} searches, {counts.pages} pages read, {counts.sources} sources, "
+            f"{counts.code_runs} code runs, {counts.tool_calls} tool calls, "
             f"{counts.text_bytes:,} bytes of text, {counts.images} images"
         )
         lines = [f"- **Found:** {found}"]
-        if usage.total_tokens is not None:
-            cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
-            lines.append(f"- **Used:** {usage.total_tokens:,} tokens{cost}")
         return lines + [f"- **Note:** {escape_markdown(note)}" for note in settled.notes]
     seen = status.sighting
     if seen is None:
         return []
     lines = [f"- **Seen:** {seen.steps} steps, {seen.searches} searches, {seen.pages} pages read"]
+    if seen.latest_action:
+        lines.append(f"- **Latest action:** {_shortened(seen.latest_action)}")
     if seen.latest_thought:
-        lines.append(
-            f"- **Latest thought:** {escape_markdown(first_line(seen.latest_thought, max_chars=200))}"
-        )
+        lines.append(f"- **Latest thought:** {_shortened(seen.latest_thought)}")
     return lines
+
+
+def _spent(status: AgentRunStatus, settled: Settled | None) -> list[str]:
+    """Return what the run has used: of all turns where there are several, else of the one that is settled."""
+    spent = status.spent
+    if spent.interactions > 1:
+        cost = "" if spent.unknown_costs else f", about ${spent.cost_usd:.2f}"
+        return [f"- **Used:** {spent.interactions} interactions, {spent.tokens:,} tokens{cost}"]
+    if settled is None or settled.usage.total_tokens is None:
+        return []
+    cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
+    return [f"- **Used:** {settled.usage.total_tokens:,} tokens{cost}"]
+
+
+def _waiting(status: AgentRunStatus) -> list[str]:
+    """Return what waits for a person, and how to decide about it."""
+    if status.phase is not Phase.AWAITING_APPROVAL:
+        return []
+    lines: list[str] = []
+    if plan := status.plan:
+        until = "approved by itself" if plan.approves_itself else "expires"
+        lines += [f"**Plan, revision {plan.revision}** ({until} at {_clock(plan.expires_at)}):", ""]
+        lines += _quoted(plan.text)
+        if plan.uri:
+            lines += [f"The whole plan: {escape_markdown(plan.uri)}", ""]
+        lines += [
+            "- `longhaul approve ID`: begin with it.",
+            '- `longhaul revise ID "FEEDBACK"`: ask for another one.',
+            "- `longhaul cancel ID`: end the run.",
+            "",
+        ]
+    for call in status.pending_calls:
+        lines += [
+            f"**Call of {escape_markdown(call.name)}** (expires at {_clock(call.expires_at)}):",
+            "",
+            *_quoted(call.arguments),
+        ]
+    if status.pending_calls:
+        lines += [
+            "- `longhaul approve ID`: carry it out.",
+            '- `longhaul deny ID --reason "WHY"`: do not, and tell the model why.',
+            "",
+        ]
+    return lines
+
+
+def _quoted(text: str) -> list[str]:
+    """Return text as Markdown that shows it line by line, shortened."""
+    lines = excerpt_utf8(clean_text(text), max_bytes=_MAX_WAITING_BYTES).splitlines()
+    # An empty line between: lines that follow each other would be joined.
+    return [
+        part for line in lines if line.strip() for part in (f"> {escape_markdown(line.strip())}", ">")
+    ] + [""]
+
+
+def _shortened(text: str) -> str:
+    return escape_markdown(first_line(text, max_chars=200))
 
 
 def _files(status: AgentRunStatus, settled: Settled | None) -> list[str]:
