@@ -10,10 +10,16 @@ be learned, and settling is never abandoned, since by then the report is paid fo
 
 A submission is sent at most once. Every further one has a number and a journal of its own, and comes
 only after it is certain that the one before was not run, or after somebody decided to risk it.
+
+A run may take several turns, each an interaction that follows the one before: the results of function
+calls, the continuation of an answer that stopped at the API's own limit, a revised or approved plan. A
+turn is settled like any other; what settling found decides whether the run ends or says something more,
+and no further turn begins once the budget is used up.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, assert_never
@@ -29,21 +35,27 @@ from temporalio.common import (
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.tool_activities import ToolActivities
+
     from activities import timeouts
     from activities.interaction_activities import InteractionActivities
     from runs import limits
+    from runs.budget import Spent, why_exhausted
     from runs.details import render_details
     from runs.errors import ActivityErrorType, RunErrorCode, UpdateErrorType, WorkflowErrorType
     from runs.ledger import SubmissionLedger
     from runs.messages import (
         AGENT_RUN,
         RESULT_MEMO,
+        AgentRunRequest,
         AgentRunResult,
         AgentRunStatus,
         CancelInteraction,
         CancelReport,
         CheckInteraction,
         Counts,
+        FollowUp,
+        FollowUpKind,
         Notification,
         Outcome,
         RecoverSubmission,
@@ -61,15 +73,30 @@ with workflow.unsafe.imports_passed_through():
     from runs.pacing import resubmit_after_s
     from runs.phase import Event, Phase, UnknownPolicy, advance
     from runs.places import artifacts_prefix
+    from runs.planning import ApprovePlan, PlanMode, PlanView, RevisePlan
     from runs.text import first_line
+    from runs.tool_calls import DecideToolCall, DescribeTools, ToolCatalog
+    from runs.tools import callable_names, function_names
+    from runs.turns import TurnLog
     from workflows import search_attributes
+    from workflows.deadline import Deadline
     from workflows.failures import Failure, failure_of
     from workflows.inputs import NO_INPUT, decode_request
+    from workflows.tool_round import ToolRound
 
 
 _UNNAMED: Final = (
     "the outcome of a submission was never learned: another interaction may have run, and been billed"
 )
+
+
+_SAYS: Final = {
+    FollowUpKind.TOOL_RESULTS: "function results to",
+    FollowUpKind.CONTINUATION: "a continuation to",
+    FollowUpKind.PLAN_REVISED: "a wish for the plan to",
+    FollowUpKind.PLAN_APPROVED: "the approved plan to",
+}
+"""What a further turn submits, in the summary that the Temporal UI shows."""
 
 
 class _Stop(StrEnum):
@@ -81,28 +108,35 @@ class _Stop(StrEnum):
 
 @workflow.defn(name=AGENT_RUN)
 class AgentRunWorkflow:
-    """Carry one agent run from request to settled result.
+    """Carry one run of an agent or a model from request to settled result.
 
-    Start it with an `AgentRunRequest`; `agent` and `input` alone make a valid one. It returns an
+    Start it with an `AgentRunRequest`; `agent` or `model`, and `input`, make a valid one. It returns an
     `AgentRunResult` when the run completes, also incompletely; it fails with the result in the failure's
     details when the run failed or timed out, and ends as cancelled, with the result in the memo, when
     it was cancelled. Cancelling the workflow cancels the interaction. The ``notified`` signal brings
     the next look forward; the ``resolve_submission`` update decides about a submission whose outcome is
-    unknown; the ``status`` query says where the run stands.
+    unknown, ``approve_plan`` and ``revise_plan`` about a plan, and ``decide_tool_call`` about a function call
+    that needs approval; the ``status`` query says where the run stands.
     """
 
     @workflow.init
     def __init__(self, raw: RawValue = NO_INPUT) -> None:
         self._phase = Phase.REQUESTED
+        self._first_accepted_at: datetime | None = None
         self._accepted_at: datetime | None = None
         self._ended_at: datetime | None = None
         self._interaction_id: str | None = None
         self._artifacts_uri: str | None = None
         self._sighting: Sighting | None = None
-        self._settled: Settled | None = None
         self._cancel: CancelReport | None = None
         self._error: RunError | None = None
         self._ledger = SubmissionLedger()
+        self._turns = TurnLog()
+        self._catalog: ToolCatalog | None = None
+        self._round: ToolRound | None = None
+        self._plan: PlanView | None = None
+        self._plan_decision: FollowUp | None = None
+        self._last_because: RunError | None = None
         self._resolution: ResolveSubmission | None = None
         self._next_submission_at: datetime | None = None
         self._problem: str | None = None
@@ -127,7 +161,10 @@ class AgentRunWorkflow:
             run_id=info.original_execution_run_id,
         )
         self._requested_at = info.start_time
-        self._deadline_at = info.start_time + timedelta(seconds=request.deadline_s)
+        self._deadline = Deadline(
+            info.start_time + timedelta(seconds=request.deadline_s), passed=self._stop_at_deadline
+        )
+        self._is_foreground = request.is_background is False
 
     @workflow.run
     async def run(self, raw: RawValue = NO_INPUT) -> AgentRunResult:  # noqa: ARG002 - `__init__` has read it
@@ -141,7 +178,7 @@ class AgentRunWorkflow:
         if self._invalid is not None:
             raise self._invalid
         self._publish()
-        self._deadline = asyncio.create_task(self._stop_at_deadline())
+        self._deadline.start()
         work = asyncio.create_task(self._work())
         try:
             await asyncio.shield(work)
@@ -215,6 +252,64 @@ class AgentRunWorkflow:
                 f"not adopted: {failure_of(error).message}", type=UpdateErrorType.NOT_POSSIBLE
             ) from error
 
+    @workflow.update
+    async def approve_plan(self, approval: ApprovePlan) -> AgentRunStatus:
+        """Let the agent carry out the plan it has made, and return where the run then stands."""
+        return await self._decide_plan(FollowUpKind.PLAN_APPROVED, approval.note)
+
+    @workflow.update
+    async def revise_plan(self, revision: RevisePlan) -> AgentRunStatus:
+        """Have the agent make the plan anew, and return where the run then stands."""
+        return await self._decide_plan(FollowUpKind.PLAN_REVISED, revision.feedback)
+
+    @approve_plan.validator
+    def _check_approval(self, approval: ApprovePlan) -> None:  # noqa: ARG002 - any note will do
+        self._refuse(self._why_no_plan())
+
+    @revise_plan.validator
+    def _check_revision(self, revision: RevisePlan) -> None:  # noqa: ARG002 - any feedback will do
+        self._refuse(self._why_no_plan() or why_exhausted(self._request.budget, self._spent()))
+
+    def _why_no_plan(self) -> str | None:
+        if self._plan is None:
+            return f"no plan waits for approval: the run is {self._phase}"
+        return "somebody else has just decided" if self._plan_decision else None
+
+    async def _decide_plan(self, kind: FollowUpKind, text: str) -> AgentRunStatus:
+        # Again, for what was decided in the same workflow task.
+        self._refuse(self._why_no_plan())
+        self._plan_decision = FollowUp(
+            kind=kind, previous_interaction_id=self._turns.interaction_ids[-1], text=text
+        )
+        await workflow.wait_condition(lambda: self._plan is None)
+        return self.status()
+
+    @workflow.update
+    async def decide_tool_call(self, decided: DecideToolCall) -> AgentRunStatus:
+        """Approve or deny a function call, and return where the run then stands.
+
+        Raises:
+            ApplicationError: type ``NotPossible``: no such call waits, or it is not the one that was shown.
+        """
+        self._refuse(self._why_no_call(decided))
+        assert self._round is not None
+        self._round.decide(decided)
+        self._publish()
+        return self.status()
+
+    @decide_tool_call.validator
+    def _check_decision(self, decided: DecideToolCall) -> None:
+        self._refuse(self._why_no_call(decided))
+
+    def _why_no_call(self, decided: DecideToolCall) -> str | None:
+        if self._round is None or self._stop:
+            return f"no call waits for approval: the run is {self._phase}"
+        return self._round.why_not(decided)
+
+    def _refuse(self, why_not: str | None) -> None:
+        if why_not:
+            raise ApplicationError(why_not, type=UpdateErrorType.NOT_POSSIBLE, non_retryable=True)
+
     @workflow.query(name="status")
     def status(self) -> AgentRunStatus:
         """Say where the run stands.
@@ -226,37 +321,44 @@ class AgentRunWorkflow:
             raise self._invalid
         return AgentRunStatus(
             phase=self._phase,
-            agent=self._request.agent,
+            agent=self._request.target,
             interaction_id=self._interaction_id,
             artifacts_uri=self._artifacts_uri,
             requested_at=self._requested_at,
-            deadline_at=self._deadline_at,
+            deadline_at=self._deadline.at,
             submissions=self._ledger.count,
-            orphan_interaction_ids=self._ledger.orphans(own=self._interaction_id),
+            orphan_interaction_ids=self._orphans(),
             refusals=self._ledger.refusals,
             next_submission_at=self._next_submission_at,
             problem=self._problem,
             sighting=self._sighting,
+            turn=self._turns.number,
+            interaction_ids=tuple(self._turns.interaction_ids),
+            plan=self._plan,
+            pending_calls=self._round.pending if self._round else (),
+            running_calls=self._round.running if self._round else 0,
+            spent=self._spent(),
         )
 
-    async def _stop_at_deadline(self) -> None:
-        # Never cancelled, nor its timer: ending the workflow drops both, without an event in history.
-        await workflow.sleep(self._deadline_at - workflow.now(), summary="deadline")
+    def _orphans(self) -> tuple[str, ...]:
+        return self._ledger.orphans(own=self._turns.interaction_ids)
+
+    def _spent(self) -> Spent:
+        """Return what the run used, with what it paid for twice."""
+        twice = len(self._orphans())
+        return self._turns.spent.plus(Spent(interactions=twice, unknown_tokens=twice, unknown_costs=twice))
+
+    def _stop_at_deadline(self) -> None:
         self._stop = self._stop or _Stop.DEADLINE
 
     async def _work(self) -> None:
         while not self._phase.is_end:
             match self._phase:
-                case Phase.REQUESTED if found := self._ledger.found():
-                    # News of a submission that was given up for unknown: no need to pay for another.
-                    self._accept(found, Event.ADOPTED)
-                case Phase.REQUESTED if self._is_stopped():
-                    self._enter(Event.STOP_ASKED)
                 case Phase.REQUESTED:
-                    await self._submit()
+                    await self._begin()
                 case Phase.SUBMISSION_UNKNOWN:
                     await self._resolve()
-                case Phase.RUNNING if self._stop:
+                case Phase.RUNNING | Phase.CALLING_TOOLS | Phase.AWAITING_APPROVAL if self._stop:
                     self._enter(Event.STOP_ASKED)
                 case Phase.RUNNING:
                     await self._watch()
@@ -264,10 +366,29 @@ class AgentRunWorkflow:
                     await self._cancel_interaction()
                 case Phase.SETTLING:
                     await self._settle()
+                case Phase.CALLING_TOOLS:
+                    await self._call_tools()
+                case Phase.AWAITING_APPROVAL:
+                    await self._wait_for_a_person()
                 case _:
                     raise AssertionError(f"nothing to do in phase {self._phase}")
         # Here, where a cancel does not reach: a run that has ended must not lose its result to it.
         await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _begin(self) -> None:
+        """Take the next turn, if nothing speaks against it."""
+        if found := self._ledger.found():
+            # News of a submission that was given up for unknown: no need to pay for another.
+            self._accept(found, Event.ADOPTED)
+        elif self._is_stopped():
+            self._enter(Event.STOP_ASKED)
+        elif used_up := why_exhausted(self._request.budget, self._spent()):
+            self._error = RunError(code=RunErrorCode.BUDGET, message=used_up)
+            self._enter(Event.BUDGET_EXHAUSTED)
+        elif self._catalog is None:
+            await self._find_tools()
+        else:
+            await self._submit()
 
     def _is_stopped(self) -> bool:
         """Return whether a stop has been asked for, if only in this very workflow task.
@@ -277,43 +398,90 @@ class AgentRunWorkflow:
         """
         if workflow.cancellation_reason() is not None:
             self._stop = _Stop.CALLER
-        elif workflow.now() >= self._deadline_at:
+        elif workflow.now() >= self._deadline.at:
             self._stop = self._stop or _Stop.DEADLINE
         return self._stop is not None
 
+    async def _find_tools(self) -> None:
+        """Ask the workers for the function tools that the run wants, before anything is paid for."""
+        names, optional = function_names(self._request.tools), callable_names(self._request.tools)
+        if not names and not optional:
+            self._catalog = ToolCatalog()
+            return
+        try:
+            catalog = await workflow.execute_activity_method(
+                ToolActivities.describe_tools,
+                DescribeTools(names=names, optional=optional),
+                start_to_close_timeout=timeouts.DESCRIBE_TIMEOUT,
+                retry_policy=timeouts.DESCRIBE_RETRY,
+                summary="describe function tools",
+            )
+        except ActivityError as error:
+            self._fail(failure_of(error), default=RunErrorCode.INTERNAL, event=Event.SUBMISSION_REJECTED)
+            return
+        if catalog.missing:
+            there = ", ".join(catalog.available) or "none"
+            self._error = RunError(
+                code=RunErrorCode.UNKNOWN_TOOL,
+                message=(
+                    f"the workers have no function tool {', '.join(catalog.missing)}; they have: {there}. "
+                    "LONGHAUL_TOOLS on the worker names the modules it takes them from"
+                )[: limits.MAX_ERROR_CHARS],
+            )
+            self._enter(Event.SUBMISSION_REJECTED)
+        self._catalog = catalog
+
     async def _submit(self) -> None:
+        assert self._catalog is not None
+        follow_up = self._turns.follow_up
+        wanted = set(function_names(self._request.tools))
         self._next_submission_at = None
         self._ledger.begin(str(workflow.uuid4()))
         try:
             submitted = await workflow.execute_activity_method(
                 InteractionActivities.submit_interaction,
                 SubmitInteraction(
-                    request=self._request,
+                    request=self._request if follow_up is None else self._without_question(),
                     artifacts_prefix=self._artifacts_prefix,
                     number=self._ledger.count,
                     token=self._ledger.latest_token,
+                    follow_up=follow_up,
+                    functions=tuple(tool for tool in self._catalog.tools if tool.name in wanted),
+                    is_foreground=self._is_foreground,
                 ),
-                start_to_close_timeout=timeouts.SUBMIT_TIMEOUT,
+                start_to_close_timeout=timeouts.FOREGROUND_SUBMIT_TIMEOUT
+                if self._is_foreground
+                else timeouts.SUBMIT_TIMEOUT,
                 heartbeat_timeout=timeouts.SUBMIT_HEARTBEAT_TIMEOUT,
                 retry_policy=timeouts.ONCE,
-                summary=f"submit to {self._request.agent}",
+                summary=f"submit {_SAYS[follow_up.kind] if follow_up else 'to'} {self._request.target}",
             )
         except ActivityError as error:
             await self._take_submission_failure(failure_of(error))
         else:
             self._artifacts_uri = submitted.artifacts_uri
             self._accept(submitted.interaction_id, Event.SUBMISSION_ACCEPTED)
+            if submitted.has_ended:
+                self._ended_at = workflow.now()
+                self._enter(Event.TURN_ENDED)
+
+    def _without_question(self) -> AgentRunRequest:
+        """Return the request for a further turn: history holds what was said in the first one."""
+        return self._request.model_copy(
+            update={"input": self._question or "…", "attachments": (), "quotes": ()}
+        )
 
     def _accept(self, interaction_id: str, event: Event) -> None:
         self._next_submission_at = None
         self._problem = None
         self._interaction_id = interaction_id
+        self._turns.accepted(interaction_id)
         self._accepted_at = workflow.now()
+        self._first_accepted_at = self._first_accepted_at or self._accepted_at
         if event is Event.ADOPTED and self._stop is _Stop.DEADLINE:
             # It was waited for beyond the deadline, so that is not held against it: the time starts anew.
             self._stop = None
-            self._deadline_at = workflow.now() + timedelta(seconds=self._request.deadline_s)
-            self._deadline = asyncio.create_task(self._stop_at_deadline())
+            self._deadline.extend(timedelta(seconds=self._request.deadline_s))
         self._enter(event)
 
     async def _take_submission_failure(self, failure: Failure) -> None:
@@ -326,6 +494,10 @@ class AgentRunWorkflow:
                     times=self._ledger.refusals,
                     retry_after_s=failure.retry_after_s,
                 )
+            case ActivityErrorType.SUBMISSION_REJECTED if self._may_hold_a_connection(failure):
+                # Certainly not run, and free. From now on every turn of the run is submitted this way.
+                self._is_foreground = True
+                self._enter(Event.SUBMISSION_REFUSED)
             case ActivityErrorType.SUBMISSION_REJECTED:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
             case ActivityErrorType.SUBMISSION_UNKNOWN:
@@ -333,6 +505,10 @@ class AgentRunWorkflow:
             case _:
                 # Nobody answered, or a bug did: the worker may have vanished at any point of it.
                 await self._recover(failure)
+
+    def _may_hold_a_connection(self, failure: Failure) -> bool:
+        is_choice = self._request.is_background is None and not self._is_foreground
+        return failure.code is RunErrorCode.NO_BACKGROUND and is_choice
 
     async def _wait_to_submit(self, event: Event, *, times: int, retry_after_s: float | None = None) -> None:
         delay_s = resubmit_after_s(
@@ -353,7 +529,11 @@ class AgentRunWorkflow:
         try:
             recovered = await workflow.execute_activity_method(
                 InteractionActivities.recover_submission,
-                RecoverSubmission(artifacts_prefix=self._artifacts_prefix, number=self._ledger.count),
+                RecoverSubmission(
+                    artifacts_prefix=self._artifacts_prefix,
+                    number=self._ledger.count,
+                    is_foreground=self._is_foreground,
+                ),
                 start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
                 retry_policy=timeouts.RECOVER_RETRY,
                 summary="read the submission journal",
@@ -383,7 +563,7 @@ class AgentRunWorkflow:
 
     async def _resolve(self) -> None:
         """End the uncertainty about the last submission: by news, by policy, or by a person."""
-        policy = self._request.on_unknown_submission
+        policy = self._request.unknown_policy
         is_news = self._ledger.found() is not None
         if not is_news and policy is UnknownPolicy.FAIL:
             self._give_up()
@@ -452,6 +632,10 @@ class AgentRunWorkflow:
             self._enter(Event.TURN_ENDED)
 
     async def _cancel_interaction(self) -> None:
+        if self._round is not None:
+            self._round.stop()
+            self._round = None
+        self._plan = None
         if self._interaction_id is None and self._ledger.may_be_running():
             self._cancel = CancelReport(
                 was_confirmed=False,
@@ -487,11 +671,19 @@ class AgentRunWorkflow:
                 InteractionActivities.settle_interaction,
                 SettleInteraction(
                     interaction_id=self._interaction_id,
-                    agent=self._request.agent,
+                    agent=self._request.target,
                     question=self._question,
                     workflow_id=workflow.info().workflow_id,
                     artifacts_prefix=self._artifacts_prefix,
                     requested_at=self._requested_at,
+                    turn=self._turns.number,
+                    is_plan=self._is_planning(),
+                    earlier=self._turns.earlier,
+                    earlier_usage=self._turns.usage_before,
+                    earlier_cost_usd=self._turns.cost_before_usd,
+                    json_schema=self._request.outputs.json_schema,
+                    last_because=self._last_because,
+                    transcript=self._request.transcript,
                 ),
                 start_to_close_timeout=timeouts.SETTLE_TIMEOUT,
                 heartbeat_timeout=timeouts.HEARTBEAT_TIMEOUT,
@@ -507,7 +699,7 @@ class AgentRunWorkflow:
                 event=Event.LOST if is_lost else Event.SETTLED_FAILED,
             )
             return
-        self._settled = settled
+        self._turns.settled(settled)
         self._error = settled.error
         match settled.outcome:
             case Outcome.COMPLETED:
@@ -518,8 +710,172 @@ class AgentRunWorkflow:
                 self._enter(Event.SETTLED_FAILED)
             case Outcome.CANCELLED:
                 self._enter(Event.SETTLED_CANCELLED)
+            case Outcome.NEEDS_TOOLS | Outcome.CONTINUES if self._last_because is not None:
+                # From a worker of a version that does not know of last turns.
+                self._error = self._last_because
+                self._enter(Event.SETTLED_INCOMPLETE)
+            case Outcome.NEEDS_TOOLS:
+                self._take_calls(settled)
+            case Outcome.CONTINUES:
+                self._take_continuation(settled)
+            case Outcome.PLAN_READY:
+                self._take_plan(settled)
             case _ as never:
                 assert_never(never)
+
+    def _is_planning(self) -> bool:
+        follow_up = self._turns.follow_up
+        is_approved = follow_up is not None and follow_up.kind is FollowUpKind.PLAN_APPROVED
+        return self._request.planning is not None and not is_approved
+
+    def _begin_turn(self, follow_up: FollowUp, event: Event) -> None:
+        is_same_answer = follow_up.kind in (FollowUpKind.TOOL_RESULTS, FollowUpKind.CONTINUATION)
+        self._turns.begin(follow_up, is_same_answer=is_same_answer)
+        self._ledger.begin_turn()
+        self._interaction_id = None
+        self._sighting = None
+        self._enter(event)
+
+    def _take_calls(self, settled: Settled) -> None:
+        self._last_because = self._why_no_calls()
+        if self._last_because is not None:
+            return  # and it is settled once more, as the end
+        assert self._catalog is not None
+        self._turns.rounds += 1
+        self._round = ToolRound(
+            settled.calls,
+            {tool.name: tool for tool in self._catalog.tools},
+            artifacts_prefix=self._artifacts_prefix,
+            number=self._turns.rounds,
+            expires_at=workflow.now() + timedelta(seconds=self._request.tool_approval_s),
+        )
+        self._interaction_id = None
+        self._round.start()
+        self._enter(Event.TOOLS_ASKED)
+
+    def _why_no_calls(self) -> RunError | None:
+        """Return why the calls that the model asks for are not carried out; None when they are."""
+        if used_up := why_exhausted(self._request.budget, self._spent()):
+            # Asked before they are carried out: their results could not be sent.
+            return RunError(code=RunErrorCode.BUDGET, message=used_up)
+        message = None
+        if self._catalog is None or not self._catalog.tools:
+            message = "the model asks for functions to be called, and this run has none"
+        elif self._turns.rounds >= self._request.max_tool_rounds:
+            message = f"the model still asks for functions after {self._turns.rounds} rounds of calls"
+        return None if message is None else RunError(code=RunErrorCode.NEEDS_ACTION, message=message)
+
+    def _take_continuation(self, settled: Settled) -> None:
+        if used_up := why_exhausted(self._request.budget, self._spent()):
+            self._last_because = RunError(code=RunErrorCode.BUDGET, message=used_up)
+        elif self._turns.continuations >= limits.MAX_CONTINUATIONS:
+            self._last_because = RunError(
+                code=RunErrorCode.NEEDS_ACTION,
+                message=f"the answer is not whole after {self._turns.continuations} continuations",
+            )
+        else:
+            self._turns.continuations += 1
+            self._begin_turn(
+                FollowUp(
+                    kind=FollowUpKind.CONTINUATION,
+                    previous_interaction_id=self._turns.interaction_ids[-1],
+                    interaction_uri=settled.interaction_uri,
+                ),
+                Event.CONTINUED,
+            )
+
+    def _take_plan(self, settled: Settled) -> None:
+        planning = self._request.planning
+        assert planning is not None
+        self._turns.plans += 1
+        is_auto = planning.mode is PlanMode.AUTO
+        self._plan = PlanView(
+            revision=self._turns.plans,
+            text=settled.excerpt,
+            uri=settled.text_uri,
+            expires_at=workflow.now()
+            + timedelta(seconds=planning.grace_s if is_auto else planning.expires_s),
+            approves_itself=is_auto,
+        )
+        self._interaction_id = None
+        self._enter(Event.PLAN_READY)
+
+    async def _call_tools(self) -> None:
+        tools = self._round
+        assert tools is not None
+        if tools.pending:
+            self._enter(Event.CALLS_HELD)
+            return
+        await workflow.wait_condition(lambda: tools.is_answered or self._stop is not None)
+        if self._is_stopped():
+            return
+        self._round = None
+        self._begin_turn(
+            FollowUp(
+                kind=FollowUpKind.TOOL_RESULTS,
+                previous_interaction_id=self._turns.interaction_ids[-1],
+                answers=tools.answers,
+            ),
+            Event.TOOLS_ANSWERED,
+        )
+
+    async def _wait_for_a_person(self) -> None:
+        if self._round is not None:
+            await self._wait_for_decisions(self._round)
+        else:
+            await self._wait_for_approval()
+
+    async def _wait_for_decisions(self, tools: ToolRound) -> None:
+        async with self._clock_standing_still():
+            try:
+                await workflow.wait_condition(
+                    lambda: not tools.pending or self._stop is not None,
+                    timeout=tools.expires_at - workflow.now(),
+                    timeout_summary="calls that nobody approved are denied",
+                )
+            except TimeoutError:
+                tools.expire()
+        if not tools.pending:
+            self._enter(Event.CALLS_DECIDED)
+
+    async def _wait_for_approval(self) -> None:
+        plan = self._plan
+        assert plan is not None
+        async with self._clock_standing_still():
+            try:
+                await workflow.wait_condition(
+                    lambda: self._plan_decision is not None or self._stop is not None,
+                    timeout=plan.expires_at - workflow.now(),
+                    timeout_summary="the plan is approved by itself"
+                    if plan.approves_itself
+                    else "plan expires",
+                )
+            except TimeoutError:
+                if plan.approves_itself:
+                    self._plan_decision = FollowUp(
+                        kind=FollowUpKind.PLAN_APPROVED,
+                        previous_interaction_id=self._turns.interaction_ids[-1],
+                    )
+        decision, self._plan_decision = self._plan_decision, None
+        if decision is not None:
+            self._plan = None
+            is_approved = decision.kind is FollowUpKind.PLAN_APPROVED
+            self._begin_turn(decision, Event.PLAN_APPROVED if is_approved else Event.PLAN_REVISED)
+        elif self._stop is None:
+            self._plan = None
+            self._error = RunError(
+                code=RunErrorCode.NOT_APPROVED,
+                message="nobody approved the plan in time; it is among the run's files",
+            )
+            self._enter(Event.PLAN_EXPIRED)
+
+    @asynccontextmanager
+    async def _clock_standing_still(self) -> AsyncIterator[None]:
+        """Stop the deadline's clock while a person is waited for."""
+        left = self._deadline.stand_still()
+        yield
+        if self._stop is None:
+            self._deadline.go_on(left)
 
     def _fail(self, failure: Failure, *, default: RunErrorCode, event: Event) -> None:
         message = failure.message
@@ -530,6 +886,8 @@ class AgentRunWorkflow:
 
     def _deadline_message(self) -> str:
         took = f"not finished {self._request.deadline_s:.0f} s after the start"
+        if self._cancel is None and self._turns.interaction_ids:
+            return f"{took}; nothing was running at the API"
         if self._cancel is None:
             return f"{took}; nothing was submitted"
         if self._cancel.was_confirmed:
@@ -543,14 +901,13 @@ class AgentRunWorkflow:
 
     def _publish(self) -> None:
         """Show where the run stands: search attributes for lists, current details for people."""
-        usage = self._settled.usage if self._settled else Usage()
-        cost_usd = self._settled.cost_usd if self._settled else None
+        usage, cost_usd = self._turns.usage, self._turns.cost_usd
         interaction_id = self._interaction_id and self._interaction_id[: limits.MAX_KEYWORD_CHARS]
         shown = workflow.info().typed_search_attributes
         # Only what changed: each upsert is an event, and the starter may have set the first ones already.
         updates = [
             *_change(shown, search_attributes.PHASE, self._phase.value),
-            *_change(shown, search_attributes.AGENT, self._request.agent),
+            *_change(shown, search_attributes.AGENT, self._request.target),
             *_change(shown, search_attributes.INTERACTION_ID, interaction_id),
             *_change(shown, search_attributes.TENANT, self._request.tenant),
             *_change(shown, search_attributes.LABELS, list(self._request.labels) or None),
@@ -564,7 +921,7 @@ class AgentRunWorkflow:
                 self.status(),
                 question=self._question,
                 now=workflow.now(),
-                settled=self._settled,
+                settled=self._turns.last if self._phase.is_end else None,
                 error=self._error,
             )
         )
@@ -581,24 +938,30 @@ class AgentRunWorkflow:
         raise _failure_with(result)
 
     def _result(self) -> AgentRunResult:
-        settled = self._settled
+        settled = self._turns.last
         seen = self._sighting or Sighting()
+        used = self._turns.usage
+        if self._interaction_id is not None and settled is None:
+            used = Usage(total_tokens=seen.total_tokens)
         return AgentRunResult(
             phase=self._phase,
-            agent=self._request.agent,
-            interaction_ids=(self._interaction_id,) if self._interaction_id else (),
-            orphan_interaction_ids=self._ledger.orphans(own=self._interaction_id),
+            agent=self._request.target,
+            interaction_ids=tuple(self._turns.interaction_ids),
+            orphan_interaction_ids=self._orphans(),
             submissions=self._ledger.count,
             excerpt=settled.excerpt if settled else "",
-            artifacts=settled.artifacts if settled else (),
-            usage=settled.usage if settled else Usage(total_tokens=seen.total_tokens),
-            cost_usd=settled.cost_usd if settled else None,
+            artifacts=self._turns.artifacts,
+            text_uri=settled.text_uri if settled else None,
+            data=settled.data if settled else None,
+            usage=used,
+            cost_usd=self._turns.cost_usd,
+            spent=self._spent(),
             counts=settled.counts
             if settled
             else Counts(steps=seen.steps, searches=seen.searches, pages=seen.pages),
             timings=Timings(
                 requested_at=self._requested_at,
-                accepted_at=self._accepted_at,
+                accepted_at=self._first_accepted_at,
                 ended_at=self._ended_at,
                 closed_at=workflow.now(),
             ),

@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.tool_activities import ToolActivities
+
     from runs.errors import UpdateErrorType
     from runs.limits import MAX_ERROR_CHARS
     from runs.text import first_line
@@ -113,7 +114,9 @@ class ToolRound:
 
     def why_not(self, decided: DecideToolCall) -> str | None:
         """Return why ``decided`` is about no call that waits; None when it is."""
-        waiting = [self._calls[index] for index in self._held if self._calls[index].call_id == decided.call_id]
+        waiting = [
+            self._calls[index] for index in self._held if self._calls[index].call_id == decided.call_id
+        ]
         if not waiting:
             return f"no call {decided.call_id!r} waits for approval"
         if all(call.digest != decided.digest for call in waiting):

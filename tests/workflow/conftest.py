@@ -37,6 +37,7 @@ from runs.messages import (
     WatchInteraction,
 )
 from runs.pacing import Pacing, next_look_s
+from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCatalog, ToolDescription
 from tests.dev_server import DevServer
 from workflows.agent_run import AgentRunWorkflow
 
@@ -70,6 +71,16 @@ CONFIRMED = CancelReport(was_confirmed=True, detail="confirmed")
 
 NOT_SENT = Recovered(was_sent=False)
 
+CATALOG = ToolCatalog(
+    tools=(
+        ToolDescription(name="weather", description="The weather."),
+        ToolDescription(name="broken", max_attempts=2),
+        ToolDescription(name="slow"),
+        ToolDescription(name="pay", needs_approval=True),
+    ),
+    available=("broken", "pay", "slow", "weather"),
+)
+
 QUICK = Pacing(poll_min_s=0.05, poll_max_s=0.1)
 
 
@@ -82,12 +93,20 @@ class FakeApi:
         looks_until_end: Looks that see a running interaction before one sees it ended.
         on_look: Called at each look, for a test to act in the middle of a run.
         submit_gate: Submissions wait for it, where there is one.
+        turns: What the first turns are settled as, in order; then ``settled``.
+        catalog: The function tools that the workers have.
+        tool_error: What a call of the function ``broken`` fails with.
+        tool_gate: Calls of the function ``slow`` wait for it.
     """
 
     submissions: list[ApplicationError] = field(default_factory=list)
     looks_until_end: int = 2
     look_error: ApplicationError | None = None
     settled: Settled = SETTLED
+    turns: list[Settled] = field(default_factory=list)
+    catalog: ToolCatalog = CATALOG
+    tool_error: ApplicationError | None = None
+    tool_gate: asyncio.Event = field(default_factory=asyncio.Event)
     settle_error: ApplicationError | None = None
     cancel_report: CancelReport = CONFIRMED
     cancel_error: ApplicationError | None = None
@@ -98,6 +117,8 @@ class FakeApi:
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     submitted: int = 0
     sent: list[SubmitInteraction] = field(default_factory=list)
+    settlings: list[SettleInteraction] = field(default_factory=list)
+    called: list[CallTool] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     looks: int = 0
     cancelled: list[str] = field(default_factory=list)
@@ -105,7 +126,16 @@ class FakeApi:
 
     def all(self) -> list[Callable[..., object]]:
         """Return the activities to register."""
-        return [self.submit, self.recover, self.check, self.watch, self.settle, self.cancel]
+        return [
+            self.submit,
+            self.recover,
+            self.check,
+            self.watch,
+            self.settle,
+            self.cancel,
+            self.describe_tools,
+            self.call_tool,
+        ]
 
     @activity.defn(name="submit_interaction")
     async def submit(self, submission: SubmitInteraction) -> Submitted:
@@ -118,7 +148,9 @@ class FakeApi:
         if self.submissions:
             raise self.submissions.pop(0)
         return Submitted(
-            interaction_id="v1_abc", artifacts_uri=f"file:///reports/{submission.artifacts_prefix}"
+            interaction_id=f"v1_{self.submitted}" if submission.follow_up else "v1_abc",
+            artifacts_uri=f"file:///reports/{submission.artifacts_prefix}",
+            has_ended=submission.is_foreground,
         )
 
     @activity.defn(name="recover_submission")
@@ -160,7 +192,28 @@ class FakeApi:
         assert settling.interaction_id.startswith("v1_")
         if self.settle_error is not None:
             raise self.settle_error
-        return self.settled
+        self.settlings.append(settling)
+        if settling.last_because is not None:
+            return Settled(outcome=Outcome.INCOMPLETE, error=settling.last_because)
+        return self.turns.pop(0) if self.turns else self.settled
+
+    @activity.defn(name="describe_tools")
+    async def describe_tools(self, wanted: DescribeTools) -> ToolCatalog:
+        """Say what there is of what is wanted."""
+        there = {tool.name for tool in self.catalog.tools}
+        missing = tuple(name for name in wanted.names if name not in there)
+        return self.catalog.model_copy(update={"missing": missing})
+
+    @activity.defn(name="call_tool")
+    async def call_tool(self, calling: CallTool) -> ToolAnswer:
+        """Answer a call by its function's name."""
+        self.called.append(calling)
+        call = calling.call
+        if call.name == "broken" and self.tool_error is not None:
+            raise self.tool_error
+        if call.name == "slow":
+            await self.tool_gate.wait()
+        return ToolAnswer(call_id=call.call_id, name=call.name, uri=f"file:///{calling.file_name}", text="4")
 
     @activity.defn(name="cancel_interaction")
     async def cancel(self, cancelled: CancelInteraction) -> CancelReport:

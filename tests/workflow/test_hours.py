@@ -15,7 +15,8 @@ from runs.messages import AgentRunResult, CancelReport, Notification, Sighting
 from runs.pacing import Pacing
 from runs.phase import Phase
 from tests.dev_server import temporal_cli
-from tests.workflow.conftest import REQUEST, FakeApi, running_worker, start
+from tests.workflow.conftest import REPORT, REQUEST, FakeApi, running_worker, start
+from tests.workflow.test_turns import ASK, PLAN, PLANNED, asked, call
 from workflows import search_attributes
 from workflows.agent_run import AgentRunWorkflow
 
@@ -136,3 +137,36 @@ async def test_what_is_adopted_after_the_deadline_gets_its_time(
         result = await handle.result()
     assert result.phase is Phase.COMPLETED
     assert api.cancelled == []
+
+
+async def test_a_plan_that_nobody_approves_expires(skipping: WorkflowEnvironment, api: FakeApi) -> None:
+    """After a day the run ends as timed out, its deadline of minutes unmoved; the plan stays a file of it."""
+    api.turns = [PLAN.model_copy(update={"artifacts": (REPORT,)})]
+    async with running_worker(skipping.client, api) as task_queue:
+        handle = await start(skipping.client, task_queue, PLANNED)
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    assert isinstance(caught.value.cause, ApplicationError)
+    result = AgentRunResult.model_validate(caught.value.cause.details[0])
+    assert result.phase is Phase.TIMED_OUT
+    assert result.error is not None
+    assert result.error.code is RunErrorCode.NOT_APPROVED
+    assert result.artifacts == (REPORT,)
+    assert result.timings.closed_at is not None
+    waited = result.timings.closed_at - result.timings.requested_at
+    assert timedelta(hours=24) <= waited < timedelta(hours=25)
+
+
+async def test_a_call_that_nobody_approves_counts_as_denied(
+    skipping: WorkflowEnvironment, api: FakeApi
+) -> None:
+    """The model is told, and the run goes on to its end."""
+    api.turns = [asked(call("pay"))]
+    async with running_worker(skipping.client, api) as task_queue:
+        result = await (await start(skipping.client, task_queue, ASK)).result()
+    assert result.phase is Phase.COMPLETED
+    follow_up = api.sent[1].follow_up
+    assert follow_up is not None
+    assert follow_up.answers[0].is_error
+    assert follow_up.answers[0].text == "nobody approved this call in time"
+    assert api.called == []
