@@ -5,6 +5,8 @@ from typing import Any
 
 from runs.messages import AgentRunResult, ArtifactRef, Counts, Sighting, Timings, Usage
 from runs.phase import Phase
+from runs.planning import PlanView
+from runs.tool_calls import PendingToolCall
 from starter.views import RunView
 
 REQUESTED_AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -49,3 +51,15 @@ def artifact(name: str) -> ArtifactRef:
     return ArtifactRef(
         name=name, uri=f"file:///my%20files/{name}", media_type="text/plain", size_bytes=3, sha256="0" * 64
     )
+
+
+def plan(**changes: Any) -> PlanView:
+    """A plan that waits for a person."""
+    fields: dict[str, Any] = {"revision": 1, "text": "1. Look\n2. Write", "expires_at": REQUESTED_AT}
+    return PlanView(**{**fields, **changes})
+
+
+def call(call_id: str, digest: str, **changes: Any) -> PendingToolCall:
+    """A function call that waits for a person."""
+    fields: dict[str, Any] = {"name": "send_mail", "arguments": '{"to": "all"}', "expires_at": REQUESTED_AT}
+    return PendingToolCall(call_id=call_id, digest=digest, **{**fields, **changes})
