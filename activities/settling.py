@@ -15,7 +15,13 @@ from interactions.responses import Interaction
 from interactions.statuses import Standing, Status
 from interactions.steps import ModelOutputStep
 from runs.errors import RunErrorCode
-from runs.limits import MAX_DATA_BYTES, MAX_ERROR_CHARS, MAX_EXCERPT_BYTES, MAX_PLAN_BYTES
+from runs.limits import (
+    MAX_DATA_BYTES,
+    MAX_ERROR_CHARS,
+    MAX_EXCERPT_BYTES,
+    MAX_PLAN_BYTES,
+    MAX_TURN_TEXT_BYTES,
+)
 from runs.messages import Outcome, RunError, Settled, SettleInteraction
 from runs.pricing import PriceTable
 from runs.text import clean_text, excerpt_utf8
@@ -33,14 +39,16 @@ _LOOK_AGAIN_S: Final = 5.0
 _PAID_IN_FULL: Final = frozenset({Status.COMPLETED, Status.REQUIRES_ACTION, Status.REQUIRES_CONTINUATION})
 """Ends after which the API says what was used, which a budget needs to know before another turn."""
 
+_NO_CALL: Final = (
+    RunErrorCode.NEEDS_ACTION,
+    "the agent asks for an action, but names no function to be called",
+)
+
 _FOLLOWED: Final = frozenset({Outcome.NEEDS_TOOLS, Outcome.CONTINUES, Outcome.PLAN_READY})
 """Outcomes that another turn follows."""
 
 _TOLD: Final = frozenset({Outcome.COMPLETED, Outcome.INCOMPLETE})
 """Outcomes that leave a turn of a conversation; what failed was never said."""
-
-_NAMED_CALLS: Final = 3
-"""Functions named in an error; who needs all of them has the raw interaction."""
 
 
 async def settle(
@@ -84,15 +92,20 @@ async def settle(
         )
         stored = await store_answer(output, text, report if output.blocks else None, store=store)
     if settling.transcript is not None and text is not None and outcome in _TOLD:
-        await leave_in_transcript(settling.transcript, output.text, settling, store=store)
+        await leave_in_transcript(
+            settling.transcript,
+            output.text,
+            settling,
+            environment_id=interaction.environment_id,
+            store=store,
+        )
     notes = output.notes + notes_on(answer)
     if cost_usd is None:
         notes += ("no cost estimate: no price for this agent, or no usage from the API",)
-    excerpt_bytes = MAX_PLAN_BYTES if outcome is Outcome.PLAN_READY else MAX_EXCERPT_BYTES
     return Settled(
         outcome=outcome,
         error=error,
-        excerpt=excerpt_utf8(clean_text(output.text), max_bytes=excerpt_bytes),
+        excerpt=excerpt_utf8(clean_text(output.text), max_bytes=_excerpt_bytes(settling, outcome)),
         artifacts=stored.artifacts,
         usage=usage,
         cost_usd=cost_usd,
@@ -103,6 +116,13 @@ async def settle(
         text_uri=stored.text_uri,
         data=text.data if stored.text_uri is not None and text is not None and _is_small(text.data) else None,
     )
+
+
+def _excerpt_bytes(settling: SettleInteraction, outcome: Outcome) -> int:
+    if outcome is Outcome.PLAN_READY:
+        return MAX_PLAN_BYTES
+    # Whoever talks wants the answer, not its address.
+    return MAX_EXCERPT_BYTES if settling.transcript is None else MAX_TURN_TEXT_BYTES
 
 
 def _sum_usd(earlier: float | None, this: float | None) -> float | None:
@@ -148,9 +168,9 @@ def _outcome_of(
         case Status.COMPLETED:
             return _completed(settling, is_empty=is_empty, text=text)
         case Status.REQUIRES_ACTION:
-            return _needs_action(settling, calls)
-        case Status.REQUIRES_CONTINUATION if interaction.continuation_token and not settling.is_last:
-            return Outcome.CONTINUES, None
+            return _followed_by(Outcome.NEEDS_TOOLS, settling) if calls else _failed(*_NO_CALL)
+        case Status.REQUIRES_CONTINUATION if interaction.continuation_token:
+            return _followed_by(Outcome.CONTINUES, settling)
         case Status.INCOMPLETE | Status.BUDGET_EXCEEDED | Status.REQUIRES_CONTINUATION:
             return Outcome.INCOMPLETE, None
         case Status.CANCELLED:
@@ -165,34 +185,20 @@ def _completed(
     if is_empty:
         return _failed(RunErrorCode.EMPTY_RESULT, "the API says completed, but there is no output")
     if settling.is_plan:
-        # A plan that nobody will approve any more is no answer.
-        return (Outcome.INCOMPLETE if settling.is_last else Outcome.PLAN_READY), None
+        return _followed_by(Outcome.PLAN_READY, settling)
     if text is not None and text.objection is not None:
         return _failed(RunErrorCode.INVALID_OUTPUT, text.objection)
     return Outcome.COMPLETED, None
 
 
-def _needs_action(
-    settling: SettleInteraction, calls: tuple[ToolCall, ...]
-) -> tuple[Outcome, RunError | None]:
-    if not calls:
-        return _failed(
-            RunErrorCode.NEEDS_ACTION, "the agent asks for an action, but names no function to be called"
-        )
-    if settling.is_last:
-        message = f"the answer is not finished: {_named(calls)} would have to be called"
-        return Outcome.INCOMPLETE, RunError(code=RunErrorCode.NEEDS_ACTION, message=message)
-    return Outcome.NEEDS_TOOLS, None
+def _followed_by(outcome: Outcome, settling: SettleInteraction) -> tuple[Outcome, RunError | None]:
+    if settling.last_because is not None:
+        return Outcome.INCOMPLETE, settling.last_because
+    return outcome, None
 
 
 def _failed(code: RunErrorCode, message: str) -> tuple[Outcome, RunError]:
     return Outcome.FAILED, RunError(code=code, message=message)
-
-
-def _named(calls: tuple[ToolCall, ...]) -> str:
-    names = list(dict.fromkeys(call.name or "a function" for call in calls))
-    named = ", ".join(names[:_NAMED_CALLS])
-    return f"{named} and {len(names) - _NAMED_CALLS} more" if len(names) > _NAMED_CALLS else named
 
 
 def _why_failed(interaction: Interaction) -> str:

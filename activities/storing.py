@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
+from activities.failures import NotSendable
+from activities.quotes import with_quotes
 from activities.reports import Output
 from activities.transcripts import StoredTurn, write_turn
 from artifacts.blocks import Report
@@ -125,20 +127,27 @@ async def store_answer(
 
 
 async def leave_in_transcript(
-    place: TranscriptTurn, answer: str, settling: SettleInteraction, *, store: ArtifactStore
+    place: TranscriptTurn,
+    answer: str,
+    settling: SettleInteraction,
+    *,
+    environment_id: str | None,
+    store: ArtifactStore,
 ) -> None:
-    """Leave what was asked and answered at its ``place`` in the conversation.
+    """Leave what was asked and answered at its ``place`` in the conversation, and in which sandbox.
 
     Raises:
         ArtifactsError: It was not stored, as far as is known.
     """
     try:
-        asked = await store.get(f"{settling.artifacts_prefix}/request.json", max_bytes=_MAX_REQUEST_BYTES)
-        question = AgentRunRequest.model_validate_json(asked).input
-    except (ArtifactNotFound, ArtifactTooLarge, ValidationError):
+        raw = await store.get(f"{settling.artifacts_prefix}/request.json", max_bytes=_MAX_REQUEST_BYTES)
+        asked = AgentRunRequest.model_validate_json(raw)
+        question = str(await with_quotes(asked.input, asked.quotes, store))
+    except (ArtifactNotFound, ArtifactTooLarge, NotSendable, ValidationError):
         # Tidied away, or of another version: the first line is better than no turn.
         question = settling.question
-    await write_turn(store, place, StoredTurn(question=question, answer=answer))
+    turn = StoredTurn(question=question, answer=answer, environment_id=environment_id)
+    await write_turn(store, place, turn)
 
 
 def _is_json(text: str) -> bool:

@@ -403,8 +403,6 @@ class SettleInteraction(Message):
     """Which turn of the run this is. The files of a turn that is not the last go into ``turns/N/``."""
     is_plan: bool = False
     """Whether the agent was asked for a plan: what it completed with is one."""
-    is_last: bool = False
-    """Whether no further turn follows, whatever the interaction asks for: what there is, is the run's."""
     earlier: tuple[str, ...] = ()
     """Stored interactions of earlier turns that are part of the same answer, in order: rounds of function
     calls, and hops of an answer that was continued. Report and text join them with this one."""

@@ -11,7 +11,7 @@ from activities.transcripts import StoredTurn
 from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_NOTES, MAX_PLAN_BYTES
-from runs.messages import AgentRunRequest, Outcome, Settled, SettleInteraction, Sighting
+from runs.messages import AgentRunRequest, Outcome, RunError, Settled, SettleInteraction, Sighting
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
 
 _SETTLING = SettleInteraction(
@@ -216,25 +216,24 @@ async def test_a_plan_waits_for_approval(setup: Setup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "changes", "code"),
+    ("status", "steps", "is_plan"),
     [
-        (("requires_action", [_call()]), {}, RunErrorCode.NEEDS_ACTION),
-        (("requires_continuation", []), {}, None),
-        (("completed", []), {"is_plan": True}, None),
+        ("requires_action", [_call()], False),
+        ("requires_continuation", [], False),
+        ("completed", [], True),
     ],
     ids=["calls", "continuation", "plan"],
 )
 async def test_a_turn_that_nothing_follows_is_the_answer(
-    setup: Setup, reply: tuple[str, list[dict[str, Any]]], changes: dict[str, Any], code: RunErrorCode | None
+    setup: Setup, status: str, steps: list[dict[str, Any]], is_plan: bool
 ) -> None:
-    """Where the run may take no further turn, what there is becomes the report, and is not finished."""
-    status, steps = reply
+    """Where the run takes no further turn, what there is becomes the report, incomplete for that reason."""
     setup.answers(
         interaction(status, steps=[_output(_text("So far.")), *steps], usage=_USAGE, continuation_token="t")
     )
-    settled = await _settle(setup, is_last=True, **changes)
-    assert settled.outcome is Outcome.INCOMPLETE
-    assert (settled.error.code if settled.error else None) is code
+    reason = RunError(code=RunErrorCode.BUDGET, message="used up")
+    settled = await _settle(setup, last_because=reason.model_dump(), is_plan=is_plan)
+    assert (settled.outcome, settled.error) == (Outcome.INCOMPLETE, reason)
     assert settled.calls == ()
     assert "So far." in await _read(setup, "report.md")
 
@@ -387,6 +386,19 @@ async def test_a_turn_of_a_conversation_is_kept(
     for key in kept:
         turn = StoredTurn.model_validate_json(await setup.store.get(key))
         assert turn == StoredTurn(question=question if has_request else _SETTLING.question, answer="Tannins.")
+
+
+async def test_a_kept_turn_says_what_was_quoted_and_where_it_was_worked_out(setup: Setup) -> None:
+    """The placeholder means nothing to a later turn, which goes on in the same sandbox."""
+    quoted = await setup.store.put("run/0/report.txt", b"Tea is bitter.", "text/plain")
+    request = AgentRunRequest.model_validate(
+        {"agent": "a", "input": "Why? {{1}}", "quotes": [{"placeholder": "{{1}}", "uri": quoted.uri}]}
+    )
+    await setup.store.put("run/1/request.json", request.model_dump_json().encode(), "application/json")
+    setup.answers(interaction(steps=[_output(_text("Tannins."))], usage=_USAGE, environment_id="env-1"))
+    await _settle(setup, transcript={"folder": "conversations/tea", "number": 1})
+    kept = StoredTurn.model_validate_json(await setup.store.get("conversations/tea/turn-000001.json"))
+    assert kept == StoredTurn(question="Why? Tea is bitter.", answer="Tannins.", environment_id="env-1")
 
 
 async def test_each_medium_becomes_a_file(setup: Setup) -> None:
