@@ -9,7 +9,7 @@ from typing import Any, Final
 from emulator.board import FaultBoard
 from emulator.clock import Anchor, Clock
 from emulator.directives import Directive
-from emulator.errors import failed_precondition, invalid, not_found
+from emulator.errors import ApiError, failed_precondition, invalid, not_found
 from emulator.hooks import StaticHook
 from emulator.records import MAX_TURN_CHARS, MAX_TURNS, Behaviour, Record, Turn
 from emulator.script import Timelines
@@ -85,11 +85,12 @@ class Emulator:
         """The conversation that a create continues, oldest turn first.
 
         Raises:
-            ApiError: 404, the previous interaction is unknown; 400, it is still running, or its function
-                calls are not answered by this create.
+            ApiError: 404, the previous interaction is unknown, deleted or expired; 400, it is still running,
+                or its function calls are not answered by this create, or it cannot be continued like this.
         """
         previous_id = body.get("previous_interaction_id")
         if previous_id is None:
+            _check_results(body.get("input"), _calls_told(body.get("input")))
             return ()
         previous = self.find(previous_id)
         timeline, now_s = self.timeline(previous), self.clock.now_s()
@@ -100,6 +101,9 @@ class Emulator:
         steps = [] if previous.cancelled_s is not None else timeline.steps
         calls = {each.step["id"]: each.step["name"] for each in steps if each.step["type"] == "function_call"}
         _check_results(body.get("input"), calls)
+        token = body.get("continuation_token")
+        if token is not None and token != timeline.continuation_token:
+            raise invalid(f"The continuation_token is not that of interaction {previous_id!r}.")
         turn = Turn(
             interaction_id=previous_id,
             behaviour=previous.behaviour,
@@ -191,6 +195,27 @@ class Emulator:
 def new_interaction_id() -> str:
     """An id of the form the live service gives out."""
     return f"v1_{base64url(b'Chd' + secrets.token_bytes(24))}"
+
+
+def _calls_told(value: Any) -> dict[str, str]:
+    """The function calls that a stateless client repeats and must now answer: id → name.
+
+    Raises:
+        ApiError: 400; one comes without the signature that it had.
+    """
+    calls: dict[str, str] = {}
+    for step in value if isinstance(value, list) else []:
+        match step.get("type"):
+            case "user_input" | "model_output":
+                calls.clear()
+            case "function_call":
+                if "signature" not in step:
+                    message = f"Function call {step['id']!r} is missing its signature."
+                    raise ApiError(400, code="missing_thought_signature", message=message)
+                calls[step["id"]] = step["name"]
+            case _:
+                pass
+    return calls
 
 
 def _check_results(value: Any, calls: dict[str, str]) -> None:

@@ -283,7 +283,9 @@ def _parts(step: Step, sizes: Sizes) -> tuple[Step, list[dict[str, Any]]]:
             deltas = [{"type": "arguments_delta", "arguments": fragment} for fragment in fragments]
             return {**step, "arguments": {}}, deltas
         case _ if kind.endswith("_call") and kind != "tool_call":
-            return {"type": kind, "id": step["id"]}, [{k: v for k, v in step.items() if k != "id"}]
+            # What a call's delta cannot hold, its start does.
+            start = {k: v for k, v in step.items() if k in {"type", "id", "search_type"}}
+            return start, [{k: v for k, v in step.items() if k not in {"id", "search_type"}}]
         case _ if kind.endswith("_result"):
             delta = {k: v for k, v in step.items() if k != "call_id"}
             if kind == "file_search_result":

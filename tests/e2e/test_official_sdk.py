@@ -181,6 +181,38 @@ def test_audio(client: Any) -> None:
         assert sound.getnframes() > sound.getframerate()
 
 
+def test_video(client: Any) -> None:
+    """The video is an MP4 file."""
+    interaction = client.interactions.create(
+        model="veo-4-preview", input="A robot", response_format={"type": "video", "resolution": "360p"}
+    )
+    assert base64.b64decode(interaction.output_video.data)[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("form", ["image", "audio", "video"])
+def test_media_behind_an_address(client: Any, form: str) -> None:
+    """What is not inline has an address, in answers and in streams."""
+    request = {
+        "model": _MODEL,
+        "input": "A robot",
+        "response_format": [{"type": "text"}, {"type": form, "delivery": "uri"}],
+    }
+    content = client.interactions.create(**request).steps[-1].content[1]
+    assert (content.type, content.data) == (form, None)
+    events = client.interactions.create(**request, stream=True)
+    deltas = [event.delta for event in events if event.event_type == "step.delta"]
+    (delta,) = (each for each in deltas if each.type == form)
+    assert delta.uri.endswith(":download?alt=media")
+
+
+def test_thought_summaries(client: Any) -> None:
+    """A model that is asked to says what it thinks, in steps and in streams."""
+    request = {"model": _MODEL, "input": "q", "generation_config": {"thinking_summaries": "auto"}}
+    assert client.interactions.create(**request).steps[0].summary[0].text
+    events = list(client.interactions.create(**request, stream=True))
+    assert "thought_summary" in {e.delta.type for e in events if e.event_type == "step.delta"}
+
+
 def test_structured_output(client: Any) -> None:
     """The text is JSON of the schema."""
     schema = {"type": "object", "properties": {"rating": {"type": "integer"}}, "required": ["rating"]}
@@ -203,6 +235,88 @@ def test_google_search(client: Any) -> None:
     for citation in content.annotations:
         cited = content.text.encode()[citation.start_index : citation.end_index].decode()
         assert (citation.type, cited[-1]) == ("url_citation", ".")
+
+
+_TOOLS: list[dict[str, Any]] = [
+    {"type": "google_search", "search_types": ["web_search", "image_search"]},
+    {"type": "url_context"},
+    {"type": "code_execution"},
+    {"type": "file_search", "file_search_store_names": ["fileSearchStores/a"]},
+    {"type": "google_maps", "enable_widget": True},
+    {"type": "mcp_server", "name": "notes", "url": "https://mcp.example.com/mcp"},
+    {"type": "tool_search"},
+    {"type": "computer_use", "environment": "browser"},
+    {**_WEATHER, "defer_loading": True},
+]
+
+
+_UNDECLARED = {("Interaction", "object"), ("FunctionCallStep", "signature")}
+"""Fields that the live service sends and the SDK does not declare."""
+
+
+def unknown_in(value: Any) -> list[Any]:
+    """Everything in a model of the SDK that it did not know: types, and fields."""
+    if getattr(value, "is_unknown", False):
+        return [value]
+    if isinstance(value, list):
+        return [each for part in value for each in unknown_in(part)]
+    if not hasattr(value, "model_fields_set"):
+        return []
+    extras = {(type(value).__name__, name) for name in value.model_extra or {}}
+    return sorted(extras - _UNDECLARED) + [
+        each for field in vars(value).values() for each in unknown_in(field)
+    ]
+
+
+@pytest.mark.parametrize("tool", _TOOLS, ids=lambda tool: tool["type"])
+def test_the_sdk_knows_every_tool(client: Any, tool: dict[str, Any]) -> None:
+    """Steps, annotations and deltas of each tool are of types and fields that the SDK has."""
+    # Functions that nobody has to call, but for the search that finds one.
+    tools = [tool, {**_WEATHER, "defer_loading": True}] if tool["type"] == "tool_search" else [tool]
+    request = {"model": _MODEL, "input": "Cafés in Zürich", "tools": tools}
+    interaction = client.interactions.create(**request)
+    kinds = [step.type for step in interaction.steps]
+    assert any(kind.endswith("_call") for kind in kinds)
+    assert unknown_in(interaction) == []
+    streamed = []
+    for event in client.interactions.create(**request, stream=True):
+        assert event.event_type != "UNKNOWN"
+        assert unknown_in(event) == []
+        if event.event_type == "step.start":
+            streamed.append(event.step.type)
+    assert streamed == kinds
+
+
+def test_retrieval(client: Any) -> None:
+    """The Vertex tool is for Vertex paths; here it is a bad request."""
+    tools = [{"type": "retrieval", "retrieval_types": ["vertex_ai_search"]}]
+    with pytest.raises(compat_errors.BadRequestError):
+        client.interactions.create(model=_MODEL, input="q", tools=tools)
+
+
+def test_citations_of_every_kind(client: Any) -> None:
+    """Files, places and pages are cited by annotations of their own."""
+    found = set()
+    for kind in ("file_search", "google_maps", "url_context"):
+        interaction = client.interactions.create(model=_MODEL, input="Cafés", tools=[{"type": kind}])
+        found |= {each.type for each in interaction.steps[-1].content[0].annotations}
+    assert found == {"file_citation", "place_citation", "url_citation"}
+
+
+def test_computer_use(client: Any) -> None:
+    """An action is a function call; its result holds a screenshot."""
+    tools = [{"type": "computer_use", "environment": "browser"}]
+    asked = client.interactions.create(model=_MODEL, input="Order a cake", tools=tools)
+    call = asked.steps[-1]
+    assert (asked.status, call.name, set(call.arguments)) == ("requires_action", "click_at", {"x", "y"})
+    screenshot = {"type": "image", "mime_type": "image/png", "data": base64.b64encode(b"png").decode()}
+    answer = client.interactions.create(
+        model=_MODEL,
+        previous_interaction_id=asked.id,
+        tools=tools,
+        input=[{"type": "function_result", "name": call.name, "call_id": call.id, "result": [screenshot]}],
+    )
+    assert "image (image/png, 3 bytes)" in answer.output_text
 
 
 def test_remote_mcp(client: Any) -> None:
@@ -241,6 +355,22 @@ def test_long_answers_are_continued(client: Any, *, store: bool) -> None:
     assert interaction.status == "completed"
     assert text_of(interaction).endswith(".")
     assert len(text_of(interaction)) > 200
+
+
+def test_a_model_may_refuse_the_background(client: Any) -> None:
+    """The same create without ``background`` is answered with the finished interaction."""
+    request = {"model": _MODEL, "input": "q [[emulator fault=no-background]]"}
+    with pytest.raises(compat_errors.BadRequestError, match="'background'"):
+        client.interactions.create(**request, background=True)
+    assert client.interactions.create(**request).status == "completed"
+
+
+def test_a_vanished_parent_is_not_found(client: Any) -> None:
+    """A conversation cannot go on from what was deleted."""
+    first = client.interactions.create(model=_MODEL, input="q")
+    client.interactions.delete(first.id)
+    with pytest.raises(compat_errors.NotFoundError):
+        client.interactions.create(model=_MODEL, input="q", previous_interaction_id=first.id)
 
 
 @pytest.mark.filterwarnings("ignore:Interaction stopped before completion")

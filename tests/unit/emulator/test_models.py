@@ -1,44 +1,17 @@
-import base64
-import io
+import itertools
 import json
-import wave
-from typing import Any
 
 import httpx2 as httpx
 import pytest
-from PIL import Image
 
 from emulator.clock import Clock
-from tests.unit.emulator.helpers import MODEL, contents, error_of, text_of
-
-_WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "parameters": {
-        "type": "object",
-        "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["celsius", "kelvin"]}},
-    },
-}
-_TIME = {"type": "function", "name": "get_time", "parameters": {"type": "object", "properties": {}}}
+from tests.unit.emulator.helpers import MODEL, answered, ask, contents, error_of, fast_clock, text_of
 
 
 @pytest.fixture
 def clock() -> Clock:
     """Models answer in the foreground, so here time flies instead of standing still."""
-    return Clock(1_000_000)
-
-
-async def ask(api: httpx.AsyncClient, text: Any, **fields: Any) -> dict[str, Any]:
-    """Ask a model and return its answer."""
-    reply = await api.post("/interactions", json={**MODEL, "input": text, **fields})
-    assert reply.status_code == 200, reply.text
-    answer: dict[str, Any] = reply.json()
-    return answer
-
-
-def results(**by_call: Any) -> list[dict[str, Any]]:
-    """An input of function results."""
-    return [{"type": "function_result", "call_id": c, "result": r} for c, r in by_call.items()]
+    return fast_clock()
 
 
 async def test_the_reply_has_no_user_input(api: httpx.AsyncClient) -> None:
@@ -69,62 +42,6 @@ async def test_what_is_not_stored_cannot_be_continued(api: httpx.AsyncClient) ->
     assert "id" not in await ask(api, "q", store=False)
 
 
-async def test_functions_are_asked_for_and_their_results_used(api: httpx.AsyncClient) -> None:
-    """A call with arguments from the question; the answer quotes the result."""
-    asked = await ask(api, "What is the weather in Paris?", tools=[_WEATHER, _TIME])
-    call = asked["steps"][-1]
-    assert asked["status"] == "requires_action"
-    assert (call["type"], call["name"]) == ("function_call", "get_weather")
-    assert call["arguments"] == {"city": "Paris", "unit": "celsius"}
-    answer = await ask(
-        api, results(**{call["id"]: {"degrees": 4}}), tools=[_WEATHER], previous_interaction_id=asked["id"]
-    )
-    assert answer["status"] == "completed"
-    assert 'The function get_weather returned {"degrees": 4}.' in text_of(answer)
-
-
-async def test_several_functions_in_one_turn(api: httpx.AsyncClient) -> None:
-    """Parallel calls are steps of their own, and all of them must be answered in one request."""
-    tools = [_WEATHER, _TIME]
-    asked = await ask(api, "What are weather and time in Oslo?", tools=tools)
-    one, two = (step["id"] for step in asked["steps"] if step["type"] == "function_call")
-    follow_up = {**MODEL, "tools": tools, "previous_interaction_id": asked["id"]}
-    missing = await api.post("/interactions", json={**follow_up, "input": results(**{one: "4"})})
-    assert error_of(missing) == (400, "invalid_request")
-    unknown = await api.post(
-        "/interactions", json={**follow_up, "input": results(**{one: "4", two: "5", "x": "6"})}
-    )
-    assert error_of(unknown) == (400, "invalid_request")
-    answer = await ask(
-        api, results(**{two: "12:00", one: "4"}), tools=tools, previous_interaction_id=asked["id"]
-    )
-    assert answer["status"] == "completed"
-
-
-async def test_several_rounds_of_functions(api: httpx.AsyncClient) -> None:
-    """``tool_rounds`` lets the model ask again before it answers."""
-    answer = await ask(api, "What is the weather in Paris? [[emulator tool_rounds=3]]", tools=[_WEATHER])
-    statuses = [answer["status"]]
-    for _ in range(3):
-        call_id = answer["steps"][-1]["id"]
-        answer = await ask(
-            api, results(**{call_id: "4"}), tools=[_WEATHER], previous_interaction_id=answer["id"]
-        )
-        statuses.append(answer["status"])
-    assert statuses == ["requires_action"] * 3 + ["completed"]
-
-
-@pytest.mark.parametrize(
-    ("choice", "called"),
-    [("none", []), ({"allowed_tools": {"mode": "any", "tools": ["get_time"]}}, ["get_time"])],
-)
-async def test_tool_choice_is_heeded(api: httpx.AsyncClient, choice: Any, called: list[str]) -> None:
-    """``none`` calls nothing; ``allowed_tools`` calls nothing else."""
-    config = {"tool_choice": choice}
-    answer = await ask(api, "The weather?", tools=[_WEATHER, _TIME], generation_config=config)
-    assert [step["name"] for step in answer["steps"] if step["type"] == "function_call"] == called
-
-
 async def test_structured_output_fits_its_schema(api: httpx.AsyncClient) -> None:
     """The text is JSON with the schema's fields and types."""
     schema = {
@@ -142,73 +59,109 @@ async def test_structured_output_fits_its_schema(api: httpx.AsyncClient) -> None
     assert value == {"title": "Paris", "pages": 10, "kind": "essay", "tags": ["Paris", "Paris"], "lent": True}
 
 
-@pytest.mark.parametrize(
-    ("mime_type", "image_format"), [("image/png", "PNG"), ("image/jpeg", "JPEG"), (None, "PNG")]
-)
-async def test_images_decode(api: httpx.AsyncClient, mime_type: str | None, image_format: str) -> None:
-    """An image has the type and the shape that were asked for."""
-    wanted = {"type": "image", "aspect_ratio": "16:9", "image_size": "512"}
-    wanted |= {"mime_type": mime_type} if mime_type else {}
-    (content,) = contents(await ask(api, "A robot", response_format=[wanted]))
-    image = Image.open(io.BytesIO(base64.b64decode(content["data"])))
-    assert (image.format, image.size) == (image_format, (512, 288))
-    assert content["mime_type"] == (mime_type or "image/png")
-
-
-@pytest.mark.parametrize(
-    "fields", [{"response_format": {"type": "audio"}}, {"model": "gemini-3.1-flash-tts-preview"}]
-)
-async def test_audio_decodes(api: httpx.AsyncClient, fields: dict[str, Any]) -> None:
-    """Audio is a WAV file as long as its text."""
-    (content,) = contents(await ask(api, "one two three four five", **fields))
-    with wave.open(io.BytesIO(base64.b64decode(content["data"]))) as sound:
-        assert sound.getnframes() / sound.getframerate() == pytest.approx(1.0)
-        assert sound.getframerate() == content["sample_rate"]
-
-
-async def test_bare_samples_are_in_network_order(api: httpx.AsyncClient) -> None:
-    """``audio/l16`` is the same sound without a header, most significant byte first."""
-    formats = [{"type": "audio"}, {"type": "audio", "mime_type": "audio/l16"}]
-    wav, bare = contents(await ask(api, "one two", response_format=formats))
-    with wave.open(io.BytesIO(base64.b64decode(wav["data"]))) as sound:
-        samples = sound.readframes(sound.getnframes())
-    swapped = base64.b64decode(bare["data"])
-    assert (swapped[0::2], swapped[1::2]) == (samples[1::2], samples[0::2])
-
-
-async def test_server_side_tools_leave_pairs_of_steps(api: httpx.AsyncClient) -> None:
-    """Each built-in tool shows a call and its result, and a search leads to citations."""
-    kinds = ("google_search", "url_context", "code_execution", "google_maps")
-    tools = [{"type": kind} for kind in kinds]
-    tools.append({"type": "mcp_server", "name": "notes", "url": "https://mcp.example.com/mcp"})
-    answer = await ask(api, "Cafés in Zürich", tools=tools)
-    steps = answer["steps"]
-    calls = [step["id"] for step in steps if step["type"].endswith("_call")]
-    assert [step["call_id"] for step in steps if step["type"].endswith("_result")] == calls
-    assert len(calls) == len(tools)
-    assert contents(answer)[0]["annotations"]
-
-
 async def test_a_short_limit_cuts_the_answer(api: httpx.AsyncClient) -> None:
     """``max_output_tokens`` ends the turn as incomplete."""
     answer = await ask(api, "q", generation_config={"max_output_tokens": 10})
     assert (answer["status"], len(text_of(answer))) == ("incomplete", 40)
 
 
-async def test_a_long_answer_goes_on_elsewhere(api: httpx.AsyncClient) -> None:
-    """Half the answer and a token; the token alone, in an interaction of its own, brings the rest."""
-    head = await ask(api, "Heat pumps [[emulator fault=requires-continuation]]")
-    assert head["status"] == "requires_continuation"
-    follow_up = {
-        **MODEL,
-        "continuation_token": head["continuation_token"],
-        "previous_interaction_id": head["id"],
-    }
-    rest = (await api.post("/interactions", json=follow_up)).json()
-    assert (rest["status"], "continuation_token" in rest) == ("completed", False)
-    assert abs(len(text_of(head)) - len(text_of(rest))) <= 1
+@pytest.mark.parametrize("fault", ["wrong-json", "cut-json"])
+async def test_structured_output_may_be_wrong(api: httpx.AsyncClient, fault: str) -> None:
+    """On request the JSON does not follow the schema, or breaks off; the interaction says completed."""
+    schema = {"type": "object", "properties": {"pages": {"type": "integer"}}}
+    wanted = {"type": "text", "mime_type": "application/json", "schema": schema}
+    answer = await ask(api, f"3 pages [[emulator fault={fault}]]", response_format=wanted)
+    assert answer["status"] == "completed"
+    if fault == "cut-json":
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text_of(answer))
+    else:
+        assert json.loads(text_of(answer)) == {"pages": "about 3"}
+
+
+@pytest.mark.parametrize(
+    ("level", "tokens"), [("minimal", 0), ("low", 64), ("medium", 256), ("high", 1_024), ("xhigh", 4_096)]
+)
+async def test_thinking_costs_by_level(api: httpx.AsyncClient, level: str, tokens: int) -> None:
+    """The harder a model thinks, the more thought tokens it bills."""
+    answer = await ask(api, "q", generation_config={"thinking_level": level})
+    assert answer["usage"]["total_thought_tokens"] == tokens
+
+
+@pytest.mark.parametrize("summaries", ["auto", "none"])
+async def test_a_model_says_what_it_thinks_when_asked(api: httpx.AsyncClient, summaries: str) -> None:
+    """With ``thinking_summaries: auto`` the thought has a summary, in steps and in streams."""
+    config = {"thinking_summaries": summaries}
+    answer = await ask(api, "q", generation_config=config)
+    assert ("summary" in answer["steps"][0]) is (summaries == "auto")
+    told = await api.post(
+        "/interactions", json={**MODEL, "input": "q", "generation_config": config, "stream": True}
+    )
+    assert ("thought_summary" in told.text) is (summaries == "auto")
+
+
+@pytest.mark.parametrize("background", [False, True])
+async def test_a_long_answer_goes_on_elsewhere(api: httpx.AsyncClient, *, background: bool) -> None:
+    """Part of the answer and a token; the token, in an interaction of its own, brings more, in mid-word."""
+    text = "Heat pumps [[emulator continuations=2]]"
+    hops = [await ask(api, text, background=background)]
+    while hops[-1]["status"] == "requires_continuation":
+        follow_up = {
+            **MODEL,
+            "background": background,
+            "continuation_token": hops[-1]["continuation_token"],
+            "previous_interaction_id": hops[-1]["id"],
+        }
+        hops.append(await answered(api, follow_up))
+    texts = [text_of(hop) for hop in hops]
+    assert (len(hops), hops[-1]["status"], "continuation_token" in hops[-1]) == (3, "completed", False)
+    assert all((one[-1] + other[0]).isalpha() for one, other in itertools.pairwise(texts))
+    assert texts[-1].endswith(".")
+
+
+async def test_a_stopped_answer_keeps_its_citations(api: httpx.AsyncClient) -> None:
+    """What was cited before the stop is cited in the first half."""
+    text = "Heat pumps [[emulator fault=requires-continuation]]"
+    head = await ask(api, text, tools=[{"type": "google_search"}])
+    (content,) = contents(head)
+    assert content["annotations"]
+    assert all(each["end_index"] <= len(content["text"].encode()) for each in content["annotations"])
+
+
+async def test_a_token_belongs_to_its_answer(api: httpx.AsyncClient) -> None:
+    """A forged token is refused, and so is one of another interaction."""
     refused = await api.post("/interactions", json={**MODEL, "continuation_token": "forged"})
     assert error_of(refused) == (400, "invalid_request")
+    stopped = await ask(api, "a [[emulator fault=requires-continuation]]")
+    other = await ask(api, "b [[emulator fault=requires-continuation]]")
+    body = {
+        **MODEL,
+        "continuation_token": stopped["continuation_token"],
+        "previous_interaction_id": other["id"],
+    }
+    assert error_of(await api.post("/interactions", json=body)) == (400, "invalid_request")
+
+
+async def test_a_vanished_parent_cannot_be_continued(api: httpx.AsyncClient) -> None:
+    """To continue what was deleted, has expired or never was is 404."""
+    deleted = (await ask(api, "q"))["id"]
+    await api.delete(f"/interactions/{deleted}")
+    expired = (await ask(api, "q [[emulator fault=expired expire_after_s=0]]"))["id"]
+    for previous_id in (deleted, expired, "v1_never"):
+        body = {**MODEL, "input": "q", "previous_interaction_id": previous_id}
+        assert error_of(await api.post("/interactions", json=body)) == (404, "not_found")
+
+
+async def test_attached_media_arrive(api: httpx.AsyncClient) -> None:
+    """The answer says of each what it is and how long."""
+    question = [
+        {"type": "text", "text": "Compare."},
+        {"type": "document", "data": "QUJD", "mime_type": "application/pdf"},
+        {"type": "video", "uri": "https://example.com/v.mp4", "mime_type": "video/mp4"},
+    ]
+    text = text_of(await ask(api, question))
+    assert "document (application/pdf, 3 bytes)" in text
+    assert "video (video/mp4) at https://example.com/v.mp4" in text
 
 
 async def test_a_sandbox_agent_heeds_its_budget(api: httpx.AsyncClient) -> None:
