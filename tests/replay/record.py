@@ -16,14 +16,22 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from runs.errors import ActivityErrorType
+from runs.budget import Budget
+from runs.errors import ActivityErrorType, RunErrorCode
 from runs.messages import CancelReport, Notification, Outcome, Recovered, Settled
+from runs.phase import Phase
+from runs.planning import ApprovePlan, RevisePlan
+from runs.tool_calls import DecideToolCall, ToolDecision
 from tests.dev_server import running_dev_server
-from tests.workflow.conftest import FakeApi, Handle, running_worker, start
+from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
+from tests.workflow.test_agent_run import failure
 from tests.workflow.test_submissions import ADOPT, RESUBMIT, crash, held, unknown
+from tests.workflow.test_turns import ASK, PLAN, PLANNED, asked, call, eventually, in_phase, pending_call
 from workflows.agent_run import AgentRunWorkflow
 
 HISTORIES: Final = Path(__file__).with_name("histories")
+
+_CALLS: Final = asked(call("weather", "fc_1", city="Oslo"), call("pay", "fc_2", amount=5))
 
 Scenario = Callable[[Handle, FakeApi], Awaitable[None]]
 
@@ -66,6 +74,26 @@ async def _cancel_held(handle: Handle, _api: FakeApi) -> None:
     await handle.cancel()
 
 
+async def _approve_call(handle: Handle, _api: FakeApi) -> None:
+    held_call = await pending_call(handle)
+    await handle.execute_update(
+        AgentRunWorkflow.decide_tool_call,
+        DecideToolCall(call_id="fc_2", digest=held_call.digest, decision=ToolDecision.APPROVE),
+    )
+
+
+async def _cancel_waiting(handle: Handle, _api: FakeApi) -> None:
+    await in_phase(handle, Phase.AWAITING_APPROVAL)
+    await handle.cancel()
+
+
+async def _revise_and_approve(handle: Handle, _api: FakeApi) -> None:
+    await in_phase(handle, Phase.AWAITING_APPROVAL)
+    await handle.execute_update(AgentRunWorkflow.revise_plan, RevisePlan(feedback="shorter"))
+    await eventually(handle, lambda status: status.plan is not None)
+    await handle.execute_update(AgentRunWorkflow.approve_plan, ApprovePlan())
+
+
 def _refused() -> ApplicationError:
     return ApplicationError("429", 0.01, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True)
 
@@ -74,7 +102,31 @@ def _failing(kind: ActivityErrorType) -> ApplicationError:
     return ApplicationError("as the API said", type=kind, non_retryable=True)
 
 
+REQUESTS: Final = {
+    "tools_called": ASK,
+    "tools_held_then_cancelled": ASK,
+    "answer_continued": ASK,
+    "budget_exhausted": ASK.model_copy(update={"budget": Budget(max_interactions=1)}),
+    "foreground": ASK.model_copy(update={"tools": ()}),
+    "plan_revised_and_approved": PLANNED,
+}
+"""What a scenario asks for, where it is not the plain research."""
+
 SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
+    "tools_called": (lambda: FakeApi(turns=[_CALLS, asked(call("weather"))]), _approve_call),
+    "tools_held_then_cancelled": (lambda: FakeApi(turns=[_CALLS]), _cancel_waiting),
+    "answer_continued": (
+        lambda: FakeApi(turns=[Settled(outcome=Outcome.CONTINUES, interaction_uri="file:///1")]),
+        _let_run,
+    ),
+    "budget_exhausted": (lambda: FakeApi(turns=[_CALLS]), _let_run),
+    "foreground": (
+        lambda: FakeApi(
+            submissions=[failure(ActivityErrorType.SUBMISSION_REJECTED, RunErrorCode.NO_BACKGROUND.value)]
+        ),
+        _let_run,
+    ),
+    "plan_revised_and_approved": (lambda: FakeApi(turns=[PLAN, PLAN]), _revise_and_approve),
     "completed": (FakeApi, _let_run),
     "notified": (lambda: FakeApi(looks_until_end=5), _notify),
     "refused_then_completed": (lambda: FakeApi(submissions=[_refused(), _refused()]), _let_run),
@@ -111,7 +163,7 @@ async def record(client: Client, name: str) -> None:
     make_api, steer = SCENARIOS[name]
     api = make_api()
     async with running_worker(client, api) as task_queue:
-        handle = await start(client, task_queue)
+        handle = await start(client, task_queue, REQUESTS.get(name, REQUEST))
         await steer(handle, api)
         try:
             await handle.result()

@@ -19,7 +19,7 @@ def test_news_of_a_strange_token_is_no_news() -> None:
     ledger = _ledger("a")
     ledger.announce("guess", "v1_x")
     assert ledger.found() is None
-    assert ledger.orphans(own=None) == ()
+    assert ledger.orphans(own=()) == ()
 
 
 def test_the_latest_news_is_adopted_and_earlier_ones_are_orphans() -> None:
@@ -28,7 +28,7 @@ def test_the_latest_news_is_adopted_and_earlier_ones_are_orphans() -> None:
     ledger.announce("b", "v1_b")
     ledger.announce("a", "v1_a")
     assert ledger.found() == "v1_b"
-    assert ledger.orphans(own="v1_b") == ("v1_a",)
+    assert ledger.orphans(own=["v1_b"]) == ("v1_a",)
 
 
 def test_an_open_outcome_stays_open_until_it_is_named() -> None:
@@ -47,3 +47,13 @@ def test_a_person_may_name_it_too() -> None:
     ledger.leave_open()
     ledger.settle_latest()
     assert not ledger.may_be_running()
+
+
+def test_news_of_an_earlier_turn_is_no_answer_to_the_next() -> None:
+    """What a submission of an earlier turn became is an orphan, and is not adopted for a later one."""
+    ledger = _ledger("a")
+    ledger.begin_turn()
+    ledger.begin("b")
+    ledger.announce("a", "v1_a")
+    assert ledger.found() is None
+    assert ledger.orphans(own=()) == ("v1_a",)
