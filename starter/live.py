@@ -15,7 +15,9 @@ from interactions.config import ApiConfig
 from interactions.errors import InteractionsError
 from interactions.following import Patience, Piece, PieceKind, follow, is_credential_refused
 from runs.text import TextCleaner
+from settings import Settings, SettingsError
 from starter import formats
+from starter.errors import InvalidInput
 from starter.output import Output
 from starter.progress import Progress, shown_progress
 from starter.views import RunView
@@ -32,6 +34,27 @@ _PLAIN: Final = "\x1b[0m"
 
 _THOUGHT_PREFIX: Final = "thought: "
 _ACTIVITY_PREFIX: Final = "- "
+
+
+def check_streaming(*, is_streamed: bool, as_json: bool, is_waiting: bool = True) -> None:
+    """Return if what was typed beside ``--stream`` goes with it.
+
+    Raises:
+        InvalidInput: It does not.
+    """
+    if is_streamed and as_json:
+        raise InvalidInput("--stream prints text while it is written, --json one document; give one of them")
+    if is_streamed and not is_waiting:
+        raise InvalidInput("--stream shows what --no-wait does not wait for; give one of them")
+
+
+def api_to_stream_from(settings: Settings, *, output: Output) -> ApiConfig | None:
+    """Return the API as the worker sees it, or None after saying why there is no stream of it."""
+    try:
+        return settings.api_config()
+    except SettingsError as error:
+        output.say(f"note: no stream without the API's key here ({error}); the run goes on, without --stream")
+        return None
 
 
 class Screen:
@@ -56,7 +79,7 @@ class Screen:
         self._thought: int | None = None
         self._is_answer_open = False
         self._is_beside_open = False
-        self._has_text = False
+        self.has_text = False
         self._separator = ""
 
     def show(self, piece: Piece) -> None:
@@ -83,7 +106,7 @@ class Screen:
         """Show what was held back, and let the text of a further interaction be a paragraph of its own."""
         self._end_thought()
         self._write(self._text_cleaner.flush())
-        if self._has_text:
+        if self.has_text:
             self._separator = "\n\n" if self._is_answer_open else "\n"
 
     def end_lines(self) -> None:
@@ -103,7 +126,7 @@ class Screen:
             # UTF-8 whatever the terminal's language, like every document of an answer.
             self._answer.buffer.write(text.encode(errors="replace"))
             self._answer.buffer.flush()
-        self._has_text = True
+        self.has_text = True
         self._is_answer_open = not text.endswith("\n")
 
     def _think(self, text: str) -> None:
@@ -200,6 +223,11 @@ class StreamedProgress:
             self._headline = headline
             self._screen.say(f"[{formats.elapsed(view.elapsed_s)}] {headline}")
 
+    @property
+    def has_shown_text(self) -> bool:
+        """Whether any of the answer was shown."""
+        return self._screen.has_text
+
     def pause(self) -> None:
         """Leave the screen to something else. The stream waits, or breaks and is resumed."""
         self._may_show.clear()
@@ -262,13 +290,17 @@ class StreamedProgress:
 
 
 @asynccontextmanager
-async def streamed_progress(api: ApiConfig, *, output: Output) -> AsyncIterator[StreamedProgress]:
+async def live_progress(api: ApiConfig | None, *, output: Output) -> AsyncIterator[Progress]:
     """Show a run's stream while the block lasts, and what is left of it when the block ends by itself.
 
     Args:
-        api: Where the interactions are.
+        api: Where the interactions are; None shows the usual progress.
         output: Of the command.
     """
+    if api is None:
+        with shown_progress(sys.stderr, is_terminal=output.is_terminal) as progress:
+            yield progress
+        return
     screen = Screen(sys.stdout, sys.stderr, is_terminal=output.is_terminal)
     with ExitStack() as stack:
         client = InteractionsClient(api.model_copy(update={"stream_idle_timeout_s": _IDLE_TIMEOUT_S}))

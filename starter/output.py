@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import TextIO
 
 from pydantic import BaseModel
 from rich.console import Console, RenderableType
@@ -65,18 +66,23 @@ class Output:
         if not text.endswith("\n"):
             sys.stdout.buffer.write(b"\n")
 
-    def run(self, view: RunView) -> None:
-        """Print where a run stands, or what it left behind."""
+    def run(self, view: RunView, *, is_beside: bool = False) -> None:
+        """Print where a run stands, or what it left behind.
+
+        Args:
+            view: Of the run.
+            is_beside: This is not the answer: it goes to standard error.
+        """
         if self.as_json:
             self.json(view)
             return
+        file = sys.stderr if is_beside else sys.stdout
         rows = formats.summary(view)
+        # Outside of the panel and never folded, so that they can be copied and followed.
         waiting = [line for item in view.waiting for line in formats.waiting_lines(item)]
-        if not sys.stdout.isatty():
-            for name, value in (*rows, *formats.places(view)):
-                self.line(f"{name}: {value}")
-            for line in waiting:
-                self.line(line)
+        if not file.isatty():
+            lines = [f"{name}: {value}" for name, value in (*rows, *formats.places(view))]
+            file.writelines(f"{line}\n" for line in (*lines, *waiting))
             return
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
@@ -85,12 +91,10 @@ class Output:
             style = phase_style(view.phase) if name == "phase" else ""
             grid.add_row(Text(name), Text(value, style=style))
         border = phase_style(view.phase).removeprefix("bold ")
-        self._draw(Panel(grid, border_style=border, expand=False), max_columns=_MAX_PANEL_COLUMNS)
-        for _, place in formats.places(view):
-            # Outside of the panel and never folded, so that it can be copied and followed.
-            self.line(place)
-        for line in waiting:
-            self.line(line)
+        panel = Panel(grid, border_style=border, expand=False)
+        self._draw(panel, file=file, max_columns=_MAX_PANEL_COLUMNS)
+        places = [place for _, place in formats.places(view)]
+        file.writelines(f"{line}\n" for line in (*places, *waiting))
 
     def runs(self, rows: list[RunRow]) -> None:
         """Print a list of runs: a table for people, tab-separated lines for programs."""
@@ -120,8 +124,10 @@ class Output:
             self.json(ProblemReport(error=Problem(kind="internal", message=what, exit_code=int(code))))
         return ExitCode.RUN_FAILED
 
-    def _draw(self, drawn: RenderableType, *, max_columns: int | None = None) -> None:
-        console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    def _draw(
+        self, drawn: RenderableType, *, file: TextIO | None = None, max_columns: int | None = None
+    ) -> None:
+        console = Console(file=file or sys.stdout, markup=False, emoji=False, highlight=False)
         if max_columns is not None:
             console.width = min(console.width, max_columns)
         console.print(drawn)

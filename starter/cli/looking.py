@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from runs.phase import Phase
-from starter.cli.options import AsJson, Out, RunId, WaitTimeout
+from starter.cli.options import AsJson, Out, RunId, Stream, WaitTimeout
 
 
 def status(run_id: RunId, *, as_json: AsJson = False) -> None:
@@ -20,15 +20,22 @@ def status(run_id: RunId, *, as_json: AsJson = False) -> None:
 
 
 def watch(
-    run_id: RunId, *, wait_timeout: WaitTimeout = None, out: Out = None, as_json: AsJson = False
+    run_id: RunId,
+    *,
+    stream: Stream = False,
+    wait_timeout: WaitTimeout = None,
+    out: Out = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show a run's progress to its end. Ctrl-C detaches; the run goes on."""
+    from starter.commands.looking import WatchOptions
     from starter.commands.looking import watch as run
     from starter.exiting import run_to_exit
     from starter.output import Output
 
+    options = WatchOptions(run_id=run_id, is_streamed=stream, wait_timeout=wait_timeout, out=out)
     output = Output(as_json=as_json)
-    run_to_exit(run(run_id, wait_timeout=wait_timeout, out=out, output=output), output=output)
+    run_to_exit(run(options, output=output), output=output)
 
 
 def result(

@@ -9,6 +9,13 @@ from runs.phase import UnknownPolicy
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        help="Print the answer while it is written; thoughts, tools and the summary go to standard error.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Copy the run's files into this folder.", show_default=False),

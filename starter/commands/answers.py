@@ -5,7 +5,7 @@ from typing import Final
 from artifacts.store import ArtifactStore
 from runs.messages import ArtifactRef
 from starter import formats
-from starter.errors import ExitCode
+from starter.errors import ExitCode, SetupError
 from starter.files import REPORT, artifact_named, read_artifact, read_stored
 from starter.output import Output
 from starter.views import FinishedRun, RunView
@@ -14,14 +14,20 @@ _UNNAMED: Final = (REPORT, "interaction.json", "answer.md", "answer.json")
 """Files that hold what is printed, or what nobody but a program reads."""
 
 
-async def print_answer(view: RunView, store: ArtifactStore, output: Output) -> None:
+async def print_answer(view: RunView, store: ArtifactStore, output: Output, *, is_told: bool = False) -> None:
     """Print a run's answer, and beside it what it cost and which other files there are.
+
+    Args:
+        view: Of the run, which has ended.
+        store: Where it left its files.
+        output: Where everything goes.
+        is_told: The text itself was printed already, while it was written.
 
     Raises:
         SetupError: It is not where the run left it.
     """
     tell_of_shortcomings(view, output)
-    text = await _text_of(view, store)
+    text = None if is_told else await _text_of(view, store)
     if output.as_json:
         output.json(FinishedRun(**dict(view), text=text))
         return
@@ -31,6 +37,17 @@ async def print_answer(view: RunView, store: ArtifactStore, output: Output) -> N
         output.say(f"{formats.one_line(ref.name)}: {formats.place(ref.uri)}")
     if used := formats.used(view):
         output.say(f"{view.run_id}: {used}")
+
+
+async def print_text(view: RunView, store: ArtifactStore, output: Output) -> None:
+    """Print the text of a run's answer, if it left one that can be read here, and nothing else."""
+    try:
+        text = await _text_of(view, store)
+    except SetupError as error:
+        output.say(f"note: {formats.one_line(str(error))}")
+        return
+    if text:
+        output.document(text)
 
 
 def tell_of_shortcomings(view: RunView, output: Output) -> None:

@@ -9,6 +9,7 @@ from starter.commands.following import FollowOptions, follow
 from starter.commands.setup import load_settings
 from starter.errors import ExitCode
 from starter.files import check_out_dir
+from starter.live import api_to_stream_from, check_streaming
 from starter.output import Output
 from starter.runs import list_runs, look_at_run
 from starter.temporal import connect, has_worker
@@ -24,6 +25,16 @@ class ListOptions:
     limit: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """The arguments of ``longhaul watch``."""
+
+    run_id: str
+    is_streamed: bool = False
+    wait_timeout: str | None = None
+    out: Path | None = None
+
+
 async def status(run_id: str, *, output: Output) -> ExitCode:
     """Say where a run stands, and exit as it stands."""
     parse_run_id(run_id)
@@ -36,16 +47,23 @@ async def status(run_id: str, *, output: Output) -> ExitCode:
     return view.exit_code
 
 
-async def watch(run_id: str, *, wait_timeout: str | None, out: Path | None, output: Output) -> ExitCode:
+async def watch(options: WatchOptions, *, output: Output) -> ExitCode:
     """Show a run's progress until it ends, then what it left behind."""
-    parse_run_id(run_id)
-    wait_timeout_s = parse_wait_timeout_s(wait_timeout)
+    run_id = parse_run_id(options.run_id)
+    wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
+    check_streaming(is_streamed=options.is_streamed, as_json=output.as_json)
     settings = load_settings()
-    if out is not None:
-        check_out_dir(out)
+    if options.out is not None:
+        check_out_dir(options.out)
     client = await connect()
-    options = FollowOptions(wait_timeout_s=wait_timeout_s, out=out, artifacts_url=settings.artifacts_url)
-    return await follow(client, run_id, options, output=output)
+    following = FollowOptions(
+        wait_timeout_s=wait_timeout_s,
+        out=options.out,
+        artifacts_url=settings.artifacts_url,
+        is_streamed=options.is_streamed,
+        api=api_to_stream_from(settings, output=output) if options.is_streamed else None,
+    )
+    return await follow(client, run_id, following, output=output)
 
 
 async def list_(options: ListOptions, *, output: Output) -> ExitCode:

@@ -15,6 +15,7 @@ from starter.commands.following import Ending, FollowOptions, follow
 from starter.commands.setup import load_settings
 from starter.errors import ExitCode, InvalidInput, TemporalUnreachable
 from starter.files import check_out_dir, open_store
+from starter.live import api_to_stream_from, check_streaming
 from starter.output import Output
 from starter.requests import check_request
 from starter.runs import look_at_run, new_run_id, start_run
@@ -38,6 +39,7 @@ class StartOptions:
     labels: tuple[str, ...] = ()
     tenant: str | None = None
     on_unknown: UnknownPolicy | None = None
+    is_streamed: bool = False
     is_waiting: bool = True
     wait_timeout: str | None = None
     out: Path | None = None
@@ -63,6 +65,7 @@ async def start(
     run_id = new_run_id(request.input) if options.run_id is None else parse_run_id(options.run_id)
     previous_run_id = None if options.continues is None else parse_run_id(options.continues)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
+    check_streaming(is_streamed=options.is_streamed, is_waiting=options.is_waiting, as_json=output.as_json)
     attachments = read_attachments(list(options.attachments))
     settings = load_settings()
     if options.out is not None:
@@ -92,7 +95,12 @@ async def start(
             output.line(started.run_id)
         return ExitCode.DONE
     following = FollowOptions(
-        wait_timeout_s=wait_timeout_s, out=options.out, artifacts_url=settings.artifacts_url, ending=ending
+        wait_timeout_s=wait_timeout_s,
+        out=options.out,
+        artifacts_url=settings.artifacts_url,
+        ending=ending,
+        is_streamed=options.is_streamed,
+        api=api_to_stream_from(settings, output=output) if options.is_streamed else None,
     )
     return await follow(client, started.run_id, following, output=output)
 
