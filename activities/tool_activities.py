@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,6 +40,10 @@ log = structlog.get_logger()
 
 _MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
 """A stored result with what is around it."""
+
+
+_MAX_TRACE_CHARS: Final = 10_000
+"""Of a stack trace in the log: the calls, and the beginning of what was said."""
 
 
 class ToolActivities:
@@ -238,7 +243,11 @@ def _failed(message: str) -> ApplicationError:
 
 
 def _failed_with(tool: Tool, error: BaseException) -> ApplicationError:
-    # The stack trace is for the tool's author and goes to the log. History takes the message alone: an
-    # exception of somebody else's may be of any length.
-    log.warning("tool.failed", tool=tool.name, attempt=activity.info().attempt, exc_info=error)
-    return _failed(f"{tool.name} failed: {type(error).__name__}: {str(error)[:MAX_ERROR_CHARS]}")
+    # The stack trace is for the tool's author and goes to the log; history takes the message alone. Both are
+    # bounded: an exception of somebody else's may be of any length.
+    trace = "".join(traceback.format_exception(error))
+    log.warning(
+        "tool.failed", tool=tool.name, attempt=activity.info().attempt, exception=trace[:_MAX_TRACE_CHARS]
+    )
+    reason = "".join(traceback.format_exception_only(error)).strip()
+    return _failed(f"{tool.name} failed: {reason[:MAX_ERROR_CHARS]}")

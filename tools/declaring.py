@@ -92,7 +92,7 @@ def tool(  # noqa: PLR0913 - each is an option of its own, by name
         function: With a type hint on every parameter, and a docstring.
         name: What the model calls it, if not by the function's name.
         needs_approval: Whether a person decides about each call.
-        timeout_s: One attempt takes no longer, in seconds; 60 by default, 7 days at the most.
+        timeout_s: One attempt takes no longer, in seconds; 60 by default, a week at the most.
         heartbeat_timeout_s: For tools of minutes: a worker silent for this long counts as gone, and the call
             is made anew elsewhere. The worker beats by itself while the tool runs. None: only ``timeout_s``
             tells.
@@ -167,9 +167,7 @@ def _description(**fields: Any) -> ToolDescription:
         first = error.errors(include_input=False, include_url=False)[0]
         raise InvalidTool(f"{first['loc'][0]}: {first['msg']}") from None
     if description.timeout_s > MAX_DEADLINE_S:
-        raise InvalidTool(
-            f"timeout_s: {description.timeout_s:g} is more than {MAX_DEADLINE_S} seconds, 7 days"
-        )
+        raise InvalidTool(f"timeout_s: {description.timeout_s:g} is more than {MAX_DEADLINE_S}, a week")
     beat_s = description.heartbeat_timeout_s
     if beat_s is not None and not _MIN_HEARTBEAT_TIMEOUT_S <= beat_s <= description.timeout_s:
         raise InvalidTool(

@@ -104,9 +104,10 @@ class Parameters:
             ) from None
         inlined: dict[str, Any] = _inlined(schema, schema.pop("$defs", {}), within=())
         properties: dict[str, dict[str, JsonValue]] = inlined.setdefault("properties", {})
-        for name, description in descriptions.items():
-            # The text of an ``Annotated[…, Field(description=…)]`` is nearer to the parameter.
-            properties[name] = {"description": description, **properties[name]}
+        for field, name in self._names.items():
+            # Over what a class says of itself, but not over ``Annotated[…, Field(description=…)]``.
+            if name in descriptions and self._model.model_fields[field].description is None:
+                properties[name]["description"] = descriptions[name]
         return inlined
 
 

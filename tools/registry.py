@@ -62,10 +62,7 @@ def load_tools(modules: str) -> ToolRegistry:
         module = _imported(name)
         tools = [tool for value in vars(module).values() if (tool := tool_of(value)) is not None]
         if not tools:
-            raise InvalidTool(
-                f"the module {name!r} ({module.__file__ or 'no file'}) has no tools; decorate its functions "
-                "with `from tools import tool`, or name the module that has them"
-            )
+            raise InvalidTool(_why_empty(module))
         found += tools
     return ToolRegistry(found)
 
@@ -88,6 +85,14 @@ def _imported(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         # Somebody's module may do anything while it is imported, and none of it must look like our crash.
         raise InvalidTool(f"importing {name!r} failed: {_reason(error)}") from error
+
+
+def _why_empty(module: ModuleType) -> str:
+    found = f"the module {module.__name__!r} ({module.__file__ or 'no file'}) has no tools"
+    beside = Path.cwd().joinpath(*module.__name__.split(".")).with_suffix(".py")
+    if beside.exists() and str(beside) != module.__file__:
+        return f"{found}, and comes before {beside}; rename that file"
+    return f"{found}; decorate its functions with @tool, or name the module that has them"
 
 
 def _reason(error: BaseException) -> str:
