@@ -140,7 +140,6 @@ _ALL_TOOLS: list[dict[str, Any]] = [
         | {"outputs": {"forms": [{"type": "text"}, {"type": "audio", "speakers": [{"voice": "Kore"}]}]}},
         _MODEL | {"tools": _ALL_TOOLS},
         _MODEL | {"tools": [{"type": "file_search", "stores": ["s"], "top_k": 3}]},
-        _MODEL | {"tools": [{"type": "computer_use", "environment": "desktop", "excluded": ["drag"]}]},
         _RESEARCH | {"tools": [_ALL_TOOLS[0], _ALL_TOOLS[4]], "visualization": False},
         _SANDBOX | {"budget": {"max_tokens": 100_000}, "system_instruction": "Be brief."},
         _SANDBOX | {"is_background": False},
@@ -150,6 +149,12 @@ async def test_the_service_takes_every_option(run: Run, request_: dict[str, Any]
     """Nothing is sent that it does not know; it answers 400 to what it does not."""
     interaction = await run.answer(request_)
     assert interaction.status == "completed"
+
+
+async def test_a_screen_is_offered(run: Run) -> None:
+    """What is to be done on it comes back as a call."""
+    tool = {"type": "computer_use", "environment": "desktop", "excluded": ["drag"]}
+    assert (await run.answer(_MODEL | {"tools": [tool]})).status == "requires_action"
 
 
 async def test_json_is_asked_for_with_its_schema(run: Run) -> None:
