@@ -101,7 +101,7 @@ async def test_a_plan_is_approved_revised_or_left(
     person = Person(*answers)
     await watched(person, awaiting(plan=plan()))
     assert decided == decisions
-    assert not person.answers
+    assert len(person.asked) == len(answers)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,10 @@ async def test_a_call_is_approved_denied_or_left(
     decided: Decided, answers: tuple[str, ...], decisions: Decided
 ) -> None:
     """A denial has a reason, since the model is told it; the digest says which call was meant."""
-    await watched(Person(*answers), awaiting(pending_calls=(call("c1", "d1"),)))
+    person = Person(*answers)
+    await watched(person, awaiting(pending_calls=(call("c1", "d1"),)))
     assert decided == decisions
+    assert len(person.asked) == len(answers)
 
 
 async def test_calls_are_asked_about_one_after_the_other(decided: Decided) -> None:

@@ -2,12 +2,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runs.budget import Spent
 from runs.errors import RunErrorCode
 from runs.messages import CancelReport, Counts, RunError, Usage
 from runs.phase import Phase
 from starter import formats
 from starter.views import CancelOutcome
-from tests.unit.starter.sample import REQUESTED_AT, result, sighting, view
+from tests.unit.starter.sample import REQUESTED_AT, call, plan, result, sighting, view
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07red\u202e [bold]text\nsecond line"
 
@@ -42,6 +43,7 @@ def test_an_unknown_cost_is_not_a_free_one() -> None:
     """Nobody reads "nothing" where the price is only not known."""
     assert formats.cost(None) == "unknown"
     assert formats.cost(0.0) == "about $0.00"
+    assert formats.cost(0.004) == "under $0.01"
 
 
 @pytest.mark.parametrize("phase", list(Phase))
@@ -53,7 +55,8 @@ def test_nothing_that_strangers_wrote_acts_on_a_terminal(phase: Phase) -> None:
         agent=HOSTILE,
         interaction_id=HOSTILE,
         problem=HOSTILE,
-        sighting=sighting(latest_thought=HOSTILE),
+        sighting=sighting(latest_thought=HOSTILE, latest_action=HOSTILE),
+        pending_calls=() if phase.is_end else (call(HOSTILE, "d"),),
         result=result(
             error=RunError(code=RunErrorCode.INTERNAL, message=HOSTILE),
             notes=(HOSTILE,),
@@ -144,3 +147,59 @@ def test_a_run_that_waits_for_a_person_says_what_to_type() -> None:
     held = view(Phase.SUBMISSION_UNKNOWN)
     decide = dict(formats.summary(held))["decide"]
     assert decide == f"longhaul resolve {held.run_id} --adopt INTERACTION, --resubmit or --give-up"
+
+
+def test_a_plan_is_shown_with_when_it_ends_and_where_all_of_it_is() -> None:
+    """Nobody has to look for what is to be approved, nor to guess for how long."""
+    lines = formats.waiting_lines(plan(text=f"1. Look\n{HOSTILE}", uri="file:///my%20files/plan.md"))
+    assert lines[0].startswith("Plan (revision 1, expires at 2026-11-")
+    assert lines[2] == "  1. Look"
+    assert lines[-1] == "The whole plan: /my files/plan.md"
+    assert all(line.isprintable() and "\u202e" not in line for line in lines)
+    assert "goes on by itself at" in formats.waiting_lines(plan(approves_itself=True))[0]
+
+
+def test_a_call_is_shown_with_all_that_is_approved() -> None:
+    """Name, arguments and digest are what an approval is for."""
+    lines = formats.waiting_lines(call("c1", "d1", arguments=f"{{\n{HOSTILE}"))
+    assert lines[0].startswith("Call of send_mail (digest d1, expires at ")
+    assert lines[2] == "  {"
+    assert all(line.isprintable() and "\u202e" not in line for line in lines)
+
+
+def test_whoever_has_to_decide_is_shown_what_to_type() -> None:
+    """Each plan and each call comes with its commands, which a shell takes as they are."""
+    waits = view(Phase.AWAITING_APPROVAL, pending_calls=(call("c 1", "d1"),))
+    decide = [value for name, value in formats.summary(waits) if name == "decide"]
+    assert decide == [
+        "longhaul approve research-tides-abc --call 'c 1'",
+        "longhaul deny research-tides-abc --call 'c 1' --reason \"WHY\"",
+    ]
+    unasked = view(Phase.AWAITING_APPROVAL)
+    assert dict(formats.summary(unasked))["decide"] == "longhaul approve research-tides-abc"
+
+
+def test_a_run_of_several_turns_says_so() -> None:
+    """While it goes on, what it has used so far; at the end, how many interactions it took."""
+    going_on = view(
+        Phase.CALLING_TOOLS,
+        turn=3,
+        running_calls=2,
+        spent=Spent(interactions=2, tokens=1_200, cost_usd=0.25),
+        sighting=sighting(latest_action="searching: tides"),
+    )
+    rows = dict(formats.summary(going_on))
+    assert (rows["turn"], rows["calls"], rows["action"]) == ("3", "2 running", "searching: tides")
+    assert rows["spent"] == "2 interactions, 1,200 tokens, about $0.25"
+    ended = result(spent=Spent(interactions=3), counts=Counts(steps=9, code_runs=1, tool_calls=4))
+    rows = dict(formats.summary(view(Phase.COMPLETED, result=ended)))
+    assert rows["interactions"] == "3"
+    assert rows["work"] == "0 searches, 0 pages read, 1 code run, 4 tool calls"
+
+
+def test_an_answer_is_followed_by_what_it_took() -> None:
+    """One line: time, interactions where there were several, tokens, and an estimate where there is one."""
+    assert formats.used(view(Phase.COMPLETED, result=result())) == "4m 07s, 310,000 tokens, about $2.07"
+    several = result(spent=Spent(interactions=3), cost_usd=None)
+    assert formats.used(view(Phase.COMPLETED, result=several)) == "4m 07s, 3 interactions, 310,000 tokens"
+    assert formats.used(view(Phase.FAILED)) == ""

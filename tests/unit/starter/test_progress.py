@@ -8,7 +8,7 @@ from rich.live import Live
 from runs.phase import Phase
 from starter.progress import LineProgress, LiveProgress, progress_text, shown_progress
 from starter.views import RunView
-from tests.unit.starter.sample import sighting, view
+from tests.unit.starter.sample import call, plan, sighting, view
 
 LONG_THOUGHT = "Comparing the tidal range of the Bay of Fundy with that of the Severn estuary. " * 5
 
@@ -50,6 +50,33 @@ def test_plain_lines_hold_nothing_that_acts_on_a_terminal() -> None:
 def test_a_problem_is_told_in_passing() -> None:
     """What a run waits out stands in its line while it lasts."""
     assert progress_text(view(problem="HTTP 503")) == "running · (HTTP 503)"
+
+
+def test_what_a_run_is_about_is_told_in_every_phase() -> None:
+    """Searches while the API works, calls while functions run, and what waits for a person."""
+    acting = sighting(latest_action="searching: tides", latest_thought="Hm")
+    assert progress_text(view(sighting=acting)) == "running · 12 searches, 1 page · searching: tides · Hm"
+    assert progress_text(view(Phase.CALLING_TOOLS, running_calls=2)) == "calling tools · 2 calls running"
+    assert progress_text(view(Phase.AWAITING_APPROVAL, plan=plan())) == "awaiting approval · its plan"
+    waits = view(Phase.AWAITING_APPROVAL, pending_calls=(call("c1", "d1"),))
+    assert progress_text(waits) == "awaiting approval · 1 call"
+    # Until the run could be asked.
+    assert progress_text(view(Phase.AWAITING_APPROVAL)) == "awaiting approval"
+
+
+def test_a_pause_leaves_the_screen_to_something_else() -> None:
+    """A question stands where the lines were; they come back with the next view."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, height=24, force_terminal=True, color_system=None)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        progress = LiveProgress(live)
+        progress.show(view())
+        progress.pause()
+        assert not live.is_started
+        stream.truncate(0)
+        progress.resume()
+        progress.show(view())
+        assert "running" in stream.getvalue()
 
 
 def test_where_nobody_watches_lines_are_plain() -> None:
