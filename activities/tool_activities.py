@@ -42,10 +42,6 @@ _MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
 """A stored result with what is around it."""
 
 
-_MAX_TRACE_CHARS: Final = 10_000
-"""Of a stack trace in the log: the calls, and the beginning of what was said."""
-
-
 class ToolActivities:
     """Activities that share the worker's tools, and threads for those that are not asynchronous.
 
@@ -243,11 +239,8 @@ def _failed(message: str) -> ApplicationError:
 
 
 def _failed_with(tool: Tool, error: BaseException) -> ApplicationError:
-    # The stack trace is for the tool's author and goes to the log; history takes the message alone. Both are
-    # bounded: an exception of somebody else's may be of any length.
-    trace = "".join(traceback.format_exception(error))
-    log.warning(
-        "tool.failed", tool=tool.name, attempt=activity.info().attempt, exception=trace[:_MAX_TRACE_CHARS]
-    )
     reason = "".join(traceback.format_exception_only(error)).strip()
-    return _failed(f"{tool.name} failed: {reason[:MAX_ERROR_CHARS]}")
+    failed = _failed(f"{tool.name} failed: {reason[:MAX_ERROR_CHARS]}")
+    # With the stack that helps the tool's author, in the log and in the Temporal UI. Not as a cause, which
+    # would go into history whole, and an exception of somebody else's may be of any length.
+    return failed.with_traceback(error.__traceback__)

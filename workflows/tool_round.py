@@ -11,8 +11,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.timeouts import TOOL_MARGIN
     from activities.tool_activities import ToolActivities
-
     from runs.errors import UpdateErrorType
     from runs.limits import MAX_ERROR_CHARS
     from runs.text import first_line
@@ -171,7 +171,7 @@ class ToolRound:
                     artifacts_prefix=self._artifacts_prefix,
                     file_name=f"tools/{self._number}-{index + 1}.json",
                 ),
-                start_to_close_timeout=timedelta(seconds=tool.timeout_s),
+                start_to_close_timeout=timedelta(seconds=tool.timeout_s) + TOOL_MARGIN,
                 heartbeat_timeout=None
                 if tool.heartbeat_timeout_s is None
                 else timedelta(seconds=tool.heartbeat_timeout_s),

@@ -1,5 +1,4 @@
 import pytest
-from pydantic import JsonValue
 
 from runs.limits import MAX_QUOTED_BYTES
 from runs.quotes import Quote, QuotesTooLong, fill, placeholders_in
@@ -7,8 +6,8 @@ from runs.quotes import Quote, QuotesTooLong, fill, placeholders_in
 
 def test_only_strings_are_filled() -> None:
     """Keys, numbers and everything else stay as they are."""
-    value: JsonValue = {"<1>": ["a <1> b <1>", 1, None, True, 1.5], "x": {"y": "<1>"}}
-    assert fill(value, {"<1>": "one"}) == {"<1>": ["a one b one", 1, None, True, 1.5], "x": {"y": "one"}}
+    filled = fill({"<1>": ["a <1> b <1>", 1, None, True, 1.5], "x": {"y": "<1>"}}, {"<1>": "one"})
+    assert filled == {"<1>": ["a one b one", 1, None, True, 1.5], "x": {"y": "one"}}
 
 
 def test_a_text_is_not_searched_for_placeholders() -> None:
@@ -37,5 +36,4 @@ def test_texts_are_counted_as_often_as_they_stand_there() -> None:
 def test_only_what_is_quoted_has_to_be_read() -> None:
     """Of all quotes those whose placeholder is in a string."""
     quotes = [Quote(placeholder=f"<{number}>", uri="u") for number in range(4)]
-    value: JsonValue = {"<0>": [{"x": "a<1>"}, "<2>"]}
-    assert placeholders_in(value, quotes) == (quotes[1], quotes[2])
+    assert placeholders_in({"<0>": [{"x": "a<1>"}, "<2>"]}, quotes) == (quotes[1], quotes[2])
