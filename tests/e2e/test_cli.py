@@ -108,6 +108,41 @@ def test_a_question_becomes_a_report(longhaul: Command, tmp_path: Path) -> None:
     assert (watched.code, watched.answer["result"]) == (0, finished["result"])
 
 
+@pytest.mark.parametrize(
+    ("key", "note"),
+    [("any", None), ("bad-key", "note: the API refuses the key set here (HTTP 401"), ("", None)],
+)
+def test_an_answer_is_streamed(longhaul: Command, stack: Stack, key: str, note: str | None) -> None:
+    """Standard output is the answer to the last byte, streamed or not; all else goes beside it."""
+    run_id = f"streamed-{key}"
+    question = "Tides? [[emulator duration_s=180 fault=stream-cut cut_s=0.3]]"
+    ended = longhaul(
+        "research", question, "--id", run_id, "--stream",
+        GEMINI_API_KEY=key, LONGHAUL_API_BASE_URL=stack.emulator.base_url if key else "",
+    )  # fmt: skip
+    assert ended.code == 0, ended
+    interaction = json.loads(Path(artifact_of(longhaul, run_id, "interaction.json")).read_bytes())
+    outputs = [step["content"] for step in interaction["steps"] if step["type"] == "model_output"]
+    text = "".join(part.get("text", "") for content in outputs for part in content)
+    is_streamed = key == "any"
+    assert ended.out == text if is_streamed else ended.out.strip() == text.strip()
+    notes = [line for line in ended.err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == (0 if is_streamed else 1), notes
+    assert note is None or notes[0].startswith(note)
+    assert is_streamed or note or "GEMINI_API_KEY: not set" in notes[0]
+    assert ("\nthought: " in ended.err, "\n- searching: " in ended.err) == (is_streamed, is_streamed)
+    assert f"run: {run_id}\nphase: completed\n" in ended.err
+    again = longhaul("watch", run_id, "--stream", LONGHAUL_API_BASE_URL=stack.emulator.base_url)
+    assert (again.code, again.out) == (0, text)
+
+
+def artifact_of(longhaul: Command, run_id: str, name: str) -> str:
+    """Where a finished run's file is."""
+    artifacts = longhaul("result", run_id, "--json").answer["result"]["artifacts"]
+    [uri] = [each["uri"] for each in artifacts if each["name"] == name]
+    return str(uri).removeprefix("file://")
+
+
 def test_a_question_from_standard_input_is_started_and_left(longhaul: Command) -> None:
     """Without waiting, standard output holds the id alone; the id says what was asked."""
     started = longhaul("research", "-", "--no-wait", stdin=f"How do tides work?\n{SLOW}\n")

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -11,7 +12,10 @@ from interactions.config import ApiConfig
 from interactions.following import Piece, PieceKind
 from interactions.requests import CreateInteraction, DeepResearchConfig
 from runs.phase import Phase
-from starter.live import Screen, StreamedProgress
+from settings import Settings
+from starter.errors import InvalidInput
+from starter.live import Screen, StreamedProgress, api_to_stream_from, check_streaming
+from starter.output import Output
 from starter.views import RunView
 from tests.emulator_server import EmulatorServer
 from tests.unit.starter.sample import view
@@ -121,6 +125,32 @@ def test_the_text_of_a_further_interaction_is_a_paragraph_of_its_own() -> None:
         screen.end_interaction()
     screen.end_interaction()
     assert answer.text == "The plan\n\nThe report\n\nMore"
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_refused"),
+    [
+        ({"is_streamed": True, "as_json": True}, True),
+        ({"is_streamed": True, "as_json": False, "is_waiting": False}, True),
+        ({"is_streamed": True, "as_json": False}, False),
+        ({"is_streamed": False, "as_json": True, "is_waiting": False}, False),
+    ],
+)
+def test_what_does_not_go_with_a_stream_is_refused(beside: dict[str, bool], *, is_refused: bool) -> None:
+    """One document cannot be printed in pieces, nor can what nobody waits for."""
+    with pytest.raises(InvalidInput) if is_refused else nullcontext():
+        check_streaming(**beside)
+
+
+def test_without_a_key_there_is_no_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    """The worker has its own key; whoever has none here is told so in one line."""
+    output = Output(as_json=False)
+    assert api_to_stream_from(Settings.from_env({}), output=output) is None
+    assert capsys.readouterr().err.startswith("note: no stream without the API's key here (GEMINI_API_KEY: ")
+    environ = {"LONGHAUL_API_BASE_URL": "http://127.0.0.1:8089"}
+    api = api_to_stream_from(Settings.from_env(environ), output=output)
+    assert api is not None
+    assert api.root_url == "http://127.0.0.1:8089/v1beta"
 
 
 class Usual:
