@@ -145,9 +145,7 @@ class _Check:
             return
         pieces = _parsed(output)
         if pieces and not any(isinstance(piece, Reference) for piece in pieces):
-            yield Problem(
-                (OUTPUT,), f"{self._no_step(output.strip())}; or write a template, {{{{ steps.NAME.text }}}}"
-            )
+            yield Problem((OUTPUT,), f"{self._no_step(output.strip())} (output is a step, or a template)")
             return
         yield from self._of_site(Site((OUTPUT,), output), None)
 

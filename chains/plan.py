@@ -12,6 +12,7 @@ from chains import templates
 from chains.errors import TemplateError
 from chains.spec import Approve, Ask, CallFunction, ChainSpec, Join, Research, Step, StepKind
 from chains.templates import ITEM_INDEX, Part, Reference
+from runs.tools import function_names
 
 OUTPUT: Final = "output"
 
@@ -221,3 +222,17 @@ def _leading_keys(path: tuple[Part, ...]) -> tuple[str, ...]:
             break
         keys.append(part)
     return tuple(keys)
+
+
+def function_names_of(spec: ChainSpec) -> tuple[str, ...]:
+    """Return the functions that the workers must have: those of steps, and those given to models."""
+    names: list[str] = []
+    for step in spec.steps.values():
+        match step.action:
+            case CallFunction(name=name):
+                names.append(name)
+            case Research(tools=tools) | Ask(tools=tools):
+                names += function_names(tools)
+            case Approve() | Join():
+                pass
+    return tuple(dict.fromkeys(names))

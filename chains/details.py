@@ -1,0 +1,67 @@
+"""A chain's current details: the Markdown that the Temporal UI shows on its page."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from chains.messages import ChainPhase, ChainStatus, StepPhase, StepView
+from runs.details import escape_markdown
+
+_SHOWN_STEPS: Final = 100
+"""Temporal refuses more than 20,000 bytes of details; the ``status`` query has every step."""
+
+_LINE_CHARS: Final = 150
+
+_WHAT_IS_GOING_ON: Final[dict[ChainPhase, str]] = {
+    ChainPhase.RUNNING: "Each agent or model step is a child of this workflow, with a page of its own.",
+    ChainPhase.AWAITING_APPROVAL: "**Needs a person:** `longhaul approve ID`, or `longhaul deny ID`.",
+    ChainPhase.STOPPING: "Nothing more is started; what still runs is waited for.",
+    ChainPhase.COMPLETED: "Done.",
+    ChainPhase.INCOMPLETE: "Came to its end, though not every step did.",
+    ChainPhase.FAILED: "Failed.",
+    ChainPhase.REJECTED: "A person said no, or nobody decided in time.",
+    ChainPhase.CANCELLED: "Cancelled.",
+}
+
+
+def render_chain(status: ChainStatus, *, now: datetime) -> str:
+    """Return what a person should know about a chain, as Markdown.
+
+    Text that people, models or servers wrote is escaped: it can neither format nor link.
+    """
+    spent = status.spent
+    used = f"{spent.interactions:,} interactions, {spent.tokens:,} tokens"
+    lines = [
+        f"### {escape_markdown(status.name)}: {status.phase.value.replace('_', ' ')}",
+        _WHAT_IS_GOING_ON[status.phase],
+        "",
+        f"- **Used:** {used}, about ${spent.cost_usd:.2f}",
+    ]
+    if status.failure is not None:
+        failure = status.failure
+        lines.append(
+            f"- **Because of** {escape_markdown(failure.step)}**:** {escape_markdown(failure.error.message)}"
+        )
+    lines += [_line(step, now=now) for step in status.steps[:_SHOWN_STEPS]]
+    if len(status.steps) > _SHOWN_STEPS:
+        lines.append(f"- … and {len(status.steps) - _SHOWN_STEPS} more: `longhaul chain show ID`")
+    return "\n".join(lines)
+
+
+def _line(step: StepView, *, now: datetime) -> str:
+    words = [f"- {escape_markdown(step.name)} ({step.kind.value}): {step.phase.value.replace('_', ' ')}"]
+    if step.started_at is not None and step.phase is not StepPhase.SKIPPED:
+        words.append(_duration((step.ended_at or now) - step.started_at))
+    if step.items:
+        ended = sum(item.phase.is_end for item in step.items)
+        words.append(f"{ended} of {len(step.items)} items")
+    if step.spent.cost_usd:
+        words.append(f"about ${step.spent.cost_usd:.2f}")
+    reason = step.error.message if step.error else step.why or step.message
+    if reason:
+        words.append(escape_markdown(reason[:_LINE_CHARS]))
+    return ", ".join(words)
+
+
+def _duration(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
