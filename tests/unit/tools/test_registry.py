@@ -68,9 +68,9 @@ def test_one_name_is_one_tool(write: Write) -> None:
 
 def test_an_installed_module_comes_first(write: Write) -> None:
     """No file in the folder where a worker is started may take the place of another module."""
-    write("json.py", source("a"))
-    with pytest.raises(InvalidTool, match=r"comes before .*json\.py; rename that file"):
-        load_tools("json")
+    write("colorsys.py", source("a"))
+    with pytest.raises(InvalidTool, match=r"comes before .*colorsys\.py; rename that file"):
+        load_tools("colorsys")
 
 
 def test_a_module_without_tools_is_said_to_be_one(write: Write) -> None:
