@@ -61,3 +61,12 @@ def test_an_answer_in_a_pipe_is_lines_of_name_and_value(capsys: pytest.CaptureFi
     assert "\x1b" not in out
     assert "report.md: /my files/report.md\n" in out
     assert out.startswith("run: research-tides-abc\nphase: completed\n")
+
+
+def test_a_summary_beside_an_answer_leaves_standard_output_to_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the answer was streamed, how the run went is told on standard error."""
+    Output(as_json=False).run(view(Phase.COMPLETED, result=result()), is_beside=True)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("run: research-tides-abc\nphase: completed\n")
+    assert "report.md: /my files/report.md\n" in told.err
