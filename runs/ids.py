@@ -20,12 +20,13 @@ class InvalidRunId(ValueError):
     """An id that no run can have. The message says what one looks like."""
 
 
-def make_run_id(question: str, *, entropy: bytes) -> str:
+def make_run_id(question: str, *, entropy: bytes, kind: str = "research") -> str:
     """Return a readable id for a new run: ``research-<words of the question>-<6 characters>``.
 
     Args:
         question: The words are taken from its start; a question without Latin letters or digits gives none.
         entropy: At least four random bytes, which keep two runs of one question apart.
+        kind: The word it begins with.
     """
     ascii_text = unicodedata.normalize("NFKD", question[:400]).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", ascii_text.lower().replace("'", ""))
@@ -36,7 +37,7 @@ def make_run_id(question: str, *, entropy: bytes) -> str:
             break
         slug = longer
     suffix = base64.b32encode(entropy[:5]).decode().lower()[:_SUFFIX_CHARS]
-    return "-".join(part for part in ("research", slug, suffix) if part)
+    return "-".join(part for part in (kind, slug, suffix) if part)
 
 
 def check_run_id(run_id: str) -> str:

@@ -85,6 +85,11 @@ def action(sighting: Sighting | None, *, max_chars: int = _MAX_TEXT_CHARS) -> st
     return one_line(sighting.latest_action, max_chars=max_chars)
 
 
+def seen_now(view: RunView) -> Sighting | None:
+    """Return what the last look saw, while the API works; what it saw of an earlier turn is no news."""
+    return None if view.phase in {Phase.CALLING_TOOLS, Phase.AWAITING_APPROVAL} else view.sighting
+
+
 def findings(sighting: Sighting | None) -> str:
     """Return how far the agent has come; empty before the first look."""
     if sighting is None or sighting.seen_at is None:
@@ -98,7 +103,7 @@ def findings(sighting: Sighting | None) -> str:
         )
         if number
     ]
-    return ", ".join(parts) or "no searches yet"
+    return ", ".join(parts) or "nothing yet"
 
 
 def doings(view: RunView) -> str:
@@ -110,7 +115,7 @@ def doings(view: RunView) -> str:
             calls = len(view.pending_calls)
             return "its plan" if view.plan else count(calls, "call") if calls else ""
         case _:
-            return findings(view.sighting)
+            return findings(seen_now(view))
 
 
 def hint(view: RunView) -> str | None:
@@ -146,10 +151,11 @@ def summary(view: RunView) -> list[tuple[str, str]]:
 
 def _progress_rows(view: RunView) -> list[tuple[str, str]]:
     """Return how far a run that goes on has come, and what it has used."""
+    sighting = seen_now(view)
     seen = (
-        ("found", findings(view.sighting)),
-        ("action", action(view.sighting)),
-        ("thought", thought(view.sighting)),
+        ("found", findings(sighting)),
+        ("action", action(sighting)),
+        ("thought", thought(sighting)),
     )
     rows = [(name, text) for name, text in seen if text]
     if view.turn > 1:
@@ -158,7 +164,7 @@ def _progress_rows(view: RunView) -> list[tuple[str, str]]:
         rows.append(("calls", f"{view.running_calls} running"))
     if view.spent is not None and view.spent.interactions:
         spent = f"{count(view.spent.interactions, 'interaction')}, {count(view.spent.tokens, 'token')}"
-        rows.append(("spent", f"{spent}, {cost(view.spent.cost_usd)}"))
+        rows.append(("spent", spent if view.spent.unknown_costs else f"{spent}, {cost(view.spent.cost_usd)}"))
     return rows
 
 

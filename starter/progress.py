@@ -107,9 +107,9 @@ class LiveProgress:
         if (reason := formats.hint(view)) and not view.phase.is_end:
             below.append(Text(reason, style="yellow"))
         if not view.phase.is_end:
-            if action := formats.action(view.sighting):
+            if action := formats.action(formats.seen_now(view)):
                 below.append(Text(action))
-            if thought := formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS):
+            if thought := formats.thought(formats.seen_now(view), max_chars=_MAX_THOUGHT_CHARS):
                 below.append(Text(thought, style="italic"))
             below.append(Text(f"Ctrl-C detaches, the run goes on: longhaul watch {view.run_id}", style="dim"))
         # Empty last line: there the terminal shows its ^C, and a frame that has not moved can be taken away.
@@ -133,8 +133,8 @@ def progress_text(view: RunView) -> str:
     parts = [view.phase.value.replace("_", " ")]
     if not view.phase.is_end:
         parts.append(formats.doings(view))
-        parts.append(formats.action(view.sighting))
-        parts.append(formats.thought(view.sighting, max_chars=_MAX_THOUGHT_CHARS))
+        parts.append(formats.action(formats.seen_now(view)))
+        parts.append(formats.thought(formats.seen_now(view), max_chars=_MAX_THOUGHT_CHARS))
         if reason := formats.hint(view):
             parts.append(f"({reason})")
     return " · ".join(part for part in parts if part)

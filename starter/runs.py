@@ -91,9 +91,10 @@ _QUERY_TIMEOUT: Final = timedelta(seconds=2)
 """A query waits for a worker, and there may be none. It only adds detail."""
 
 
-def new_run_id(question: str) -> str:
+def new_run_id(request: AgentRunRequest) -> str:
     """Return an id for a run that is about to be started; no two are the same."""
-    return make_run_id(question, entropy=secrets.token_bytes(5))
+    kind = "ask" if request.agent is None else "research"
+    return make_run_id(request.input, entropy=secrets.token_bytes(5), kind=kind)
 
 
 async def start_run(
@@ -114,7 +115,7 @@ async def start_run(
         TemporalError: Temporal could not be asked, or the namespace is not set up.
     """
     if run_id is None:
-        run_id = new_run_id(request.input)
+        run_id = new_run_id(request)
     try:
         check_run_id(run_id)
     except InvalidRunId as error:

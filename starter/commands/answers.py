@@ -64,7 +64,9 @@ async def _text_of(view: RunView, store: ArtifactStore) -> str | None:
         return None
     if view.result.text_uri is not None:
         return (await read_stored(view.result.text_uri, store)).decode(errors="replace")
-    # A run of a version that kept no text beside its report.
+    if view.result.spent.interactions:
+        return None
+    # A run of a version that counted nothing, and kept no text beside its report.
     ref = artifact_named(view.result, REPORT)
     return None if ref is None else (await read_artifact(ref, store)).decode(errors="replace")
 

@@ -62,7 +62,7 @@ async def start(
     """
     # Everything that can be wrong on this side is found before anything is started.
     request = check_request({**fields, **_fields_of(options)})
-    run_id = new_run_id(request.input) if options.run_id is None else parse_run_id(options.run_id)
+    run_id = new_run_id(request) if options.run_id is None else parse_run_id(options.run_id)
     previous_run_id = None if options.continues is None else parse_run_id(options.continues)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
     check_streaming(is_streamed=options.is_streamed, is_waiting=options.is_waiting, as_json=output.as_json)

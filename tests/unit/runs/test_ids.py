@@ -14,6 +14,7 @@ def test_a_run_id_says_what_was_asked() -> None:
 def test_a_question_without_latin_letters_still_gets_an_id() -> None:
     """Where no word survives, the id is the kind and the suffix."""
     assert make_run_id("量子コンピュータとは", entropy=b"\xff\xff\xff\xff") == "research-777777"
+    assert make_run_id("Why?", entropy=b"\xff\xff\xff\xff", kind="ask") == "ask-why-777777"
 
 
 def test_entropy_keeps_runs_of_one_question_apart() -> None:

@@ -189,8 +189,14 @@ def test_a_run_of_several_turns_says_so() -> None:
         sighting=sighting(latest_action="searching: tides"),
     )
     rows = dict(formats.summary(going_on))
-    assert (rows["turn"], rows["calls"], rows["action"]) == ("3", "2 running", "searching: tides")
+    assert (rows["turn"], rows["calls"]) == ("3", "2 running")
+    # What was seen of the turn before is no news.
+    assert "action" not in rows
+    acting = dict(formats.summary(view(sighting=sighting(latest_action="searching: tides"))))
+    assert acting["action"] == "searching: tides"
     assert rows["spent"] == "2 interactions, 1,200 tokens, about $0.25"
+    unpriced = view(spent=Spent(interactions=1, tokens=5, unknown_costs=1))
+    assert dict(formats.summary(unpriced))["spent"] == "1 interaction, 5 tokens"
     ended = result(spent=Spent(interactions=3), counts=Counts(steps=9, code_runs=1, tool_calls=4))
     rows = dict(formats.summary(view(Phase.COMPLETED, result=ended)))
     assert rows["interactions"] == "3"

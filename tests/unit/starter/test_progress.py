@@ -56,7 +56,8 @@ def test_what_a_run_is_about_is_told_in_every_phase() -> None:
     """Searches while the API works, calls while functions run, and what waits for a person."""
     acting = sighting(latest_action="searching: tides", latest_thought="Hm")
     assert progress_text(view(sighting=acting)) == "running · 12 searches, 1 page · searching: tides · Hm"
-    assert progress_text(view(Phase.CALLING_TOOLS, running_calls=2)) == "calling tools · 2 calls running"
+    calling = view(Phase.CALLING_TOOLS, running_calls=2, sighting=acting)
+    assert progress_text(calling) == "calling tools · 2 calls running"
     assert progress_text(view(Phase.AWAITING_APPROVAL, plan=plan())) == "awaiting approval · its plan"
     waits = view(Phase.AWAITING_APPROVAL, pending_calls=(call("c1", "d1"),))
     assert progress_text(waits) == "awaiting approval · 1 call"
