@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError  # noqa: A004 - Temporal's name
 
 from runs.errors import ActivityErrorType
+from runs.memos import AGENT_MEMO, QUESTION_MEMO
 from runs.messages import AGENT_RUN, RESULT_MEMO, AgentRunRequest, AgentRunResult, Sighting
 from runs.phase import Phase
 from runs.text import first_line
@@ -24,10 +25,6 @@ from starter.formats import seconds_between
 from starter.temporal import RPC_TIMEOUT
 from starter.views import RunRow, RunView
 from workflows import search_attributes
-
-AGENT_MEMO: Final = "agent"
-QUESTION_MEMO: Final = "question"
-"""Memo keys that `starter.runs.start_run` sets: a list of runs shows memos without a further request."""
 
 _WATCH: Final = "watch_interaction"
 """The pending activity whose heartbeat details are the newest `Sighting`."""

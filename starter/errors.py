@@ -2,6 +2,7 @@
 
     StarterError
     ├── InvalidInput            what was given is no run, id, duration, label or attachment
+    │   └── ConversationClosed
     ├── SetupError              this machine is not set up: a setting, the artifact store
     ├── TemporalError
     │   ├── TemporalUnreachable
@@ -46,6 +47,12 @@ class InvalidInput(StarterError):
 
     exit_code = ExitCode.USAGE
     kind = "invalid_input"
+
+
+class ConversationClosed(InvalidInput):
+    """The conversation takes no messages any more."""
+
+    kind = "conversation_closed"
 
 
 class SetupError(StarterError):

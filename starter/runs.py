@@ -17,8 +17,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -27,6 +25,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from runs.details import escape_markdown
 from runs.ids import InvalidRunId, check_run_id, make_run_id
+from runs.memos import AGENT_MEMO, QUESTION_MEMO
 from runs.messages import (
     AGENT_RUN,
     AgentRunRequest,
@@ -38,7 +37,7 @@ from runs.messages import (
 )
 from runs.phase import Phase
 from runs.text import clean_text, excerpt_utf8, first_line
-from starter.describing import AGENT_MEMO, QUESTION_MEMO, request_of, row_of, view_of
+from starter.describing import request_of, row_of, view_of
 from starter.errors import InvalidInput, RunStillRunning, TemporalError, TemporalUnreachable
 from starter.queries import list_query
 from starter.temporal import RPC_TIMEOUT, connect, has_worker, temporal_errors
@@ -132,7 +131,7 @@ async def start_run(
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={AGENT_MEMO: request.target, QUESTION_MEMO: question},
-                search_attributes=_first_attributes(request),
+                search_attributes=search_attributes.attributes_of(request),
                 static_summary=escape_markdown(question),
                 static_details=_details_of(request),
                 rpc_timeout=RPC_TIMEOUT,
@@ -337,19 +336,6 @@ async def _last_view(client: Client, run_id: str, *, wait_timeout_s: float | Non
     except TimeoutError:
         pass
     return view or await look_at_run(client, run_id)
-
-
-def _first_attributes(request: AgentRunRequest) -> TypedSearchAttributes:
-    # Set at the start so that a run can be found before any worker has seen it.
-    pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(search_attributes.PHASE, Phase.REQUESTED.value),
-        SearchAttributePair(search_attributes.AGENT, request.target),
-    ]
-    if request.tenant is not None:
-        pairs.append(SearchAttributePair(search_attributes.TENANT, request.tenant))
-    if request.labels:
-        pairs.append(SearchAttributePair(search_attributes.LABELS, list(request.labels)))
-    return TypedSearchAttributes(pairs)
 
 
 def _details_of(request: AgentRunRequest) -> str:

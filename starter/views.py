@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from runs.budget import Spent
+from runs.conversation import ConversationPhase, ConversationResult, ConversationStatus
 from runs.messages import AgentRunResult, CancelReport, Sighting
 from runs.phase import Phase
 from runs.planning import PlanView
@@ -151,6 +152,66 @@ class CancelOutcome(_View):
     phase: Phase
     had_ended: bool = False
     report: CancelReport | None = None
+
+
+class StartedConversation(_View):
+    """Answer to starting a conversation.
+
+    Attributes:
+        is_new: False when one with this id was there already and nothing was started.
+    """
+
+    conversation_id: str
+    is_new: bool
+
+
+class ConversationView(_View):
+    """Where a conversation stands.
+
+    Attributes:
+        target: Whom it is with; None when it says nothing about it.
+        task_queue: Where it waits for a worker.
+        running_run_id: The run that answers a message; None while none does.
+        status: What it says of itself; None when it was not asked, or cannot say.
+        result: How it ended; None before its end, and when it was ended from outside.
+        problem: Why it ended without a result.
+    """
+
+    conversation_id: str
+    phase: ConversationPhase
+    target: str | None = None
+    task_queue: str
+    running_run_id: str | None = None
+    status: ConversationStatus | None = None
+    result: ConversationResult | None = None
+    problem: str | None = None
+
+
+class ConversationRow(_View):
+    """One line of a list of conversations.
+
+    Attributes:
+        subject: The first message's first line.
+        started_at: When it began; of one that has been continued as new, when that last happened.
+        ended_at: When it ended; None while it goes on.
+        tokens: Tokens used; None when unknown.
+        cost_usd: Their estimated cost; None when unknown.
+    """
+
+    conversation_id: str
+    phase: ConversationPhase
+    target: str | None = None
+    subject: str | None = None
+    started_at: datetime
+    ended_at: datetime | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ConversationList(_View):
+    """What ``longhaul chat --list --json`` prints."""
+
+    conversations: tuple[ConversationRow, ...]
 
 
 class Check(_View):
