@@ -27,6 +27,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 import startup
 from activities.interaction_activities import InteractionActivities
+from activities.text_activities import TextActivities
 from activities.timeouts import SUBMIT_TIMEOUT
 from activities.tool_activities import ToolActivities
 from health import Health, listen, serving, url_of
@@ -176,8 +177,12 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
             interactions, store, secrets=settings.secrets, prices=prices, pacing=settings.pacing
         )
         tools = ToolActivities(registry, store, max_threads=settings.max_activities)
+        texts = TextActivities(store, tools)
         async with build_worker(
-            client, settings=settings, workflows=WORKFLOWS, activities=activities.all() + tools.all()
+            client,
+            settings=settings,
+            workflows=WORKFLOWS,
+            activities=activities.all() + tools.all() + texts.all(),
         ):
             stop.is_serving = True
             log.info(

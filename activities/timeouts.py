@@ -108,3 +108,14 @@ DESCRIBE_RETRY: Final = RetryPolicy(maximum_attempts=5)
 TOOL_MARGIN: Final = timedelta(seconds=30)
 """What an attempt of ``call_tool`` may take beside the tool's own ``timeout_s``: texts to read, and a few
 megabytes to store. The activity itself holds the tool to its time, so that it can say what took too long."""
+
+STORE_TEXT_TIMEOUT: Final = timedelta(minutes=2)
+"""One attempt of ``store_text``: up to 8 MB of stored texts to read, and as much to write."""
+
+STORE_TEXT_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=2),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=60),
+    # An hour or more, as for settling: what is put together is paid for.
+    maximum_attempts=70,
+)

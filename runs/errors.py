@@ -39,6 +39,8 @@ class WorkflowErrorType(StrEnum):
     """The input is no run. Nothing was started; there is no result."""
     RUN_FAILED = "AgentRunFailed"
     RUN_TIMED_OUT = "AgentRunTimedOut"
+    CHAIN_FAILED = "ChainFailed"
+    """``details[0]`` is the `ChainResult`."""
 
 
 class UpdateErrorType(StrEnum):

@@ -56,7 +56,7 @@ class SubmissionLedger:
         self._unknown.discard(self.latest_token)
 
     def found(self) -> str | None:
-        """Return the interaction that the turn's latest announced submission has become; None without news."""
+        """Return what the turn's latest announced submission has become; None without news."""
         of_turn = self._tokens[self._first_of_turn :]
         return next((self._announced[token] for token in reversed(of_turn) if token in self._announced), None)
 

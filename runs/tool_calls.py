@@ -122,6 +122,22 @@ class ToolAnswer(Message):
     size_bytes: int = 0
 
 
+class ToolStepResult(Message):
+    """What a function that a chain calls has left for other steps.
+
+    Attributes:
+        data: Its value, where that is small enough for history.
+        text: Its value as text, where that is short.
+        text_uri: Where the whole text is stored.
+        error: Why there is none of it; None when there is.
+    """
+
+    data: JsonValue = None
+    text: str = ""
+    text_uri: str | None = None
+    error: str | None = None
+
+
 class ToolDecision(StrEnum):
     """What a person decides about a call."""
 

@@ -1,4 +1,4 @@
-"""What the turns of one run have come to. A run takes a turn, an interaction, for each thing it has to say."""
+"""What the turns of one run have come to: it takes one, an interaction, for each thing it has to say."""
 
 from dataclasses import dataclass, field
 

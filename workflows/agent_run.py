@@ -35,10 +35,9 @@ from temporalio.common import (
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.tool_activities import ToolActivities
-
     from activities import timeouts
     from activities.interaction_activities import InteractionActivities
+    from activities.tool_activities import ToolActivities
     from runs import limits
     from runs.budget import Spent, why_exhausted
     from runs.details import render_details
@@ -815,6 +814,8 @@ class AgentRunWorkflow:
                 kind=FollowUpKind.TOOL_RESULTS,
                 previous_interaction_id=self._turns.interaction_ids[-1],
                 answers=tools.answers,
+                # Some agents go on in the sandbox that is named there.
+                interaction_uri=self._turns.last.interaction_uri if self._turns.last else None,
             ),
             Event.TOOLS_ANSWERED,
         )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from workflows.agent_run import AgentRunWorkflow
+from workflows.chain import ChainWorkflow
 from workflows.conversation import ConversationWorkflow
 
-WORKFLOWS: Final[list[type]] = [AgentRunWorkflow, ConversationWorkflow]
+WORKFLOWS: Final[list[type]] = [AgentRunWorkflow, ConversationWorkflow, ChainWorkflow]

@@ -4,13 +4,15 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
     from activities.timeouts import TOOL_MARGIN
     from activities.tool_activities import ToolActivities
     from runs.errors import UpdateErrorType
@@ -171,16 +173,7 @@ class ToolRound:
                     artifacts_prefix=self._artifacts_prefix,
                     file_name=f"tools/{self._number}-{index + 1}.json",
                 ),
-                start_to_close_timeout=timedelta(seconds=tool.timeout_s) + TOOL_MARGIN,
-                heartbeat_timeout=None
-                if tool.heartbeat_timeout_s is None
-                else timedelta(seconds=tool.heartbeat_timeout_s),
-                retry_policy=RetryPolicy(
-                    initial_interval=_RETRY_INTERVAL,
-                    maximum_interval=_RETRY_AT_MOST,
-                    maximum_attempts=tool.max_attempts,
-                ),
-                summary=first_line(f"{call.name} {_shown(call)}", max_chars=_SUMMARY_CHARS),
+                **options_of(tool, call.arguments),
             )
         except ActivityError as error:
             # Also one that was cancelled: the answer of a run that is over is read by nobody.
@@ -194,3 +187,29 @@ def _error(call: ToolCall, text: str) -> ToolAnswer:
 
 def _shown(call: ToolCall) -> str:
     return json.dumps(call.arguments, ensure_ascii=False)[:_SHOWN_CHARS]
+
+
+class ActivityOptions(TypedDict):
+    """How the activity of a call is run."""
+
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy
+    summary: str
+
+
+def options_of(tool: ToolDescription, arguments: dict[str, JsonValue]) -> ActivityOptions:
+    """Return how a call of ``tool`` is run: within its own time, as often as it allows."""
+    shown = json.dumps(arguments, ensure_ascii=False)
+    return ActivityOptions(
+        start_to_close_timeout=timedelta(seconds=tool.timeout_s) + TOOL_MARGIN,
+        heartbeat_timeout=None
+        if tool.heartbeat_timeout_s is None
+        else timedelta(seconds=tool.heartbeat_timeout_s),
+        retry_policy=RetryPolicy(
+            initial_interval=_RETRY_INTERVAL,
+            maximum_interval=_RETRY_AT_MOST,
+            maximum_attempts=tool.max_attempts,
+        ),
+        summary=first_line(f"{tool.name} {shown}", max_chars=_SUMMARY_CHARS),
+    )
