@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, JsonValue
 
 from chains import limits
+from chains.compact import Compact
 from chains.spec import ChainSpec, StepKind
 from runs import limits as run_limits
 from runs.budget import Budget, Spent
@@ -151,21 +152,7 @@ def result_of_run(run: AgentRunResult) -> StepResult:
     )
 
 
-class _Compact(Message):
-    """A message without the fields that are as they are by default: a chain keeps up to a thousand."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = serialize(self)
-        defaults = type(self).model_fields
-        return {
-            name: value
-            for name, value in fields.items()
-            if defaults[name].is_required() or getattr(self, name) != defaults[name].default
-        }
-
-
-class StepState(_Compact):
+class StepState(Compact):
     """All that a chain remembers of a step or an item.
 
     What templates cannot refer to is not kept: the texts, data and files of a step live in its own run, and
@@ -268,7 +255,7 @@ class DecideStep(Message):
     note: str = Field(default="", max_length=limits.MAX_NOTE_CHARS)
 
 
-class StepView(_Compact):
+class StepView(Compact):
     """Where a step or an item stands, for people and programs.
 
     Attributes:

@@ -169,7 +169,6 @@ class Schedule:
         self._items: dict[str, list[JsonValue]] = {}
         self._stopped: set[Unit] = set()
         self._output: StoreText | None = None
-        self._changes = 0
         for name in self._spec.steps:
             step_state = state.steps.get(name, StepState())
             self._units[Unit(name)] = step_state.model_copy(update={"items": ()})
@@ -187,10 +186,10 @@ class Schedule:
     def advance(self, now: datetime) -> Decision:
         """Return what is to be done, given all that was reported so far."""
         starts: list[Start] = []
-        changes = -1
-        while changes != self._changes:
-            # Again after any change: what ends the chain late in the order concerns what is early in it.
-            changes = self._changes
+        was_stopping = None
+        while was_stopping is not self._is_stopping:
+            # Again when the chain came to stop: what stops it late in the order ends what is early in it.
+            was_stopping = self._is_stopping
             for name in self._open:
                 self._advance_step(name, now, starts)
         self._open = [name for name in self._open if not self._units[Unit(name)].phase.is_end]
@@ -669,7 +668,6 @@ class Schedule:
 
     def _stop_for(self, name: str, error: StepError, *, is_rejection: bool = False) -> None:
         if self._failure is None:
-            self._changes += 1
             self._failure = ChainFailure(step=name, error=error, is_rejection=is_rejection)
 
     def _leave_out(self, unit: Unit, now: datetime) -> None:
@@ -702,7 +700,6 @@ class Schedule:
         return self._is_cancelled or self._failure is not None
 
     def _set(self, unit: Unit, **changes: object) -> None:
-        self._changes += 1
         self._units[unit] = self._units[unit].model_copy(update=changes)
 
     def _add_spent(self, unit: Unit, spent: Spent) -> None:
@@ -736,10 +733,11 @@ class Schedule:
                     yield unit
 
     def _wake_at(self) -> datetime | None:
+        waiting = (StepPhase.RETRYING, StepPhase.AWAITING_APPROVAL)
         times = [
             moment
-            for unit, state in self._units.items()
-            if unit.step in self._open or state.phase in (StepPhase.RETRYING, StepPhase.AWAITING_APPROVAL)
+            for state in self._units.values()
+            if state.phase in waiting
             for moment in (state.retry_at, state.expires_at)
             if moment is not None
         ]

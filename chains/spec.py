@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from chains import limits
+from chains.compact import Sparse
 from runs import limits as run_limits
 from runs.budget import Budget
 from runs.generation import ImageOutput, Speaker, ThinkingLevel
@@ -116,7 +117,7 @@ class InputType(StrEnum):
     OBJECT = "object"
 
 
-class InputSpec(Message):
+class InputSpec(Sparse):
     """A value that is given when the chain is started.
 
     Attributes:
@@ -175,7 +176,7 @@ class Retry(Message):
     wait_s: float = Field(default=60.0, ge=0, le=limits.MAX_RETRY_WAIT_S)
 
 
-class _Asking(Message):
+class _Asking(Sparse):
     """What `Research` and `Ask` have in common.
 
     Attributes:
@@ -255,7 +256,7 @@ class Ask(_Asking):
         return [{"voice": speech}] if isinstance(speech, str) else speech
 
 
-class CallFunction(Message):
+class CallFunction(Sparse):
     """One call of a function that the workers have.
 
     Attributes:
@@ -316,7 +317,7 @@ class Join(Message):
         return _from_short(value, "parts", list)
 
 
-class Body(Message):
+class Body(Sparse):
     """What a for_each does with each item: one of these."""
 
     research: Research | None = None
@@ -341,7 +342,7 @@ class Body(Message):
         return self
 
 
-class ForEach(Message):
+class ForEach(Sparse):
     """The same for each item of a list.
 
     Attributes:
@@ -355,7 +356,7 @@ class ForEach(Message):
     max_parallel: int | None = Field(default=None, ge=1, le=limits.MAX_PARALLEL)
 
 
-class Step(Message):
+class Step(Sparse):
     """One step: what it does, under the key of its kind, and how.
 
     Attributes:
@@ -408,7 +409,7 @@ class Step(Message):
         return self
 
 
-class ChainSpec(Message):
+class ChainSpec(Sparse):
     """A whole chain. Its file, as JSON, is one.
 
     Attributes:

@@ -79,3 +79,29 @@ def test_a_state_has_only_what_is_not_as_it_was() -> None:
     state = StepState(phase=StepPhase.RUNNING, attempts=1, items=(StepState(), StepState(attempts=2)))
     assert state.model_dump_json() == '{"phase":"running","attempts":1,"items":[{},{"attempts":2}]}'
     assert StepState.model_validate_json(state.model_dump_json()) == state
+
+
+def test_a_spec_leaves_out_what_was_not_given() -> None:
+    """But not what was meant by it: another version's defaults must not change a chain under way."""
+    written = chain({"a": {"ask": "y"}}, inputs={"x": None}).model_dump(mode="json")
+    assert written == {
+        "name": "test",
+        "inputs": {"x": {}},
+        "max_parallel": 8,
+        "steps": {
+            "a": {
+                "ask": {"prompt": "y", "model": "gemini-3.8-flash"},
+                "retry": {"attempts": 1, "wait_s": 60.0},
+                "on_error": "fail",
+            }
+        },
+    }
+
+
+def test_what_was_given_as_nothing_stays() -> None:
+    """An empty separator is not the one by default, and an empty text is an answer."""
+    spec = chain({"a": {"join": {"parts": ["y"], "separator": ""}}}, inputs={"x": ""})
+    assert ChainSpec.model_validate_json(spec.model_dump_json()) == spec
+    join = spec.steps["a"].join
+    assert join is not None
+    assert (join.separator, spec.inputs["x"].default) == ("", "")
