@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import Any, Final
 
+from emulator.functions import asked_first
 from emulator.media import draw_picture
 from emulator.prose import Writer, topic_of
 from emulator.records import Behaviour, Record, Turn
@@ -38,7 +39,7 @@ def contents_of(record: Record, uses: list[ToolUse], *, is_inline: bool = False)
     formats = _formats(record)
     if [each.get("type") for each in formats] == ["text", "image"]:
         formats = [*formats, {"type": "text"}]
-    writer = Writer(topic_of(record.question), seed=record.interaction_id)
+    writer = Writer(topic_of(asked_first(record)), seed=record.interaction_id)
     contents: list[dict[str, Any]] = []
     for number, wanted in enumerate(formats):
         match wanted.get("type"):
@@ -145,6 +146,8 @@ def _text(record: Record, wanted: dict[str, Any], writer: Writer, uses: list[Too
     part = TextPart()
     for sentence in [*_with_history(record), *(each for use in uses for each in use.says)]:
         part.add(f"{sentence} ")
+    # So that a reader can tell one answer from another, whatever sentences chance writes.
+    part.add(f"Here is what there is to say about {writer.topic}. ")
     cites = [annotation for use in uses for annotation in use.cites]
     for annotation in cites:
         part.annotate(writer.sentence(), annotation)

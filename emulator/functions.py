@@ -61,7 +61,7 @@ def callable_functions(record: Record) -> list[dict[str, Any]]:
 def _chosen_functions(record: Record, allowed: Sequence[str]) -> list[tuple[str, Any]]:
     declared = callable_functions(record)
     declared = [tool for tool in declared if tool["name"] in allowed] or declared
-    question = _asked_first(record)
+    question = asked_first(record)
     chosen = [tool for tool in declared if _is_about(tool, question)] or declared[:1]
     return [
         (tool["name"], example_of(tool.get("parameters") or {"type": "object"}, text=question))
@@ -87,7 +87,7 @@ def _actions(record: Record, done: int) -> list[tuple[str, Any]]:
 
 
 def _filled(value: Any, record: Record) -> Any:
-    return _asked_first(record)[:60] if value == "{topic}" else value
+    return asked_first(record)[:60] if value == "{topic}" else value
 
 
 def rounds_done(record: Record) -> int:
@@ -116,7 +116,8 @@ def _result_groups(value: Any) -> int:
     return groups
 
 
-def _asked_first(record: Record) -> str:
+def asked_first(record: Record) -> str:
+    """What a person asked last, however many rounds of functions ago."""
     if _result_groups(record.body.get("input")):
         for turn in reversed(record.turns):
             if turn.user and not turn.user.startswith("{"):
