@@ -222,8 +222,15 @@ def _check_tools(body: dict[str, Any], behaviour: Behaviour, *, is_vertex: bool)
             pass
     for kind in sorted(kinds & refused):
         raise invalid(f"Tool type '{kind}' is not supported by agent {body['agent']!r}.")
+    if behaviour is Behaviour.SANDBOX:
+        _check_sandbox_tools(body, tools)
+
+
+def _check_sandbox_tools(body: dict[str, Any], tools: list[dict[str, Any]]) -> None:
     for tool in tools:
-        if behaviour is Behaviour.SANDBOX and not _MCP_NAME.fullmatch(str(tool.get("name", "x"))):
+        if tool["type"] == "function" and not body.get("store", True):
+            raise invalid("'store' must be true when an agent has tools of type 'function'.")
+        if tool["type"] == "mcp_server" and not _MCP_NAME.fullmatch(str(tool.get("name", "x"))):
             raise invalid(f"MCP server name {tool['name']!r} must be lower case.")
 
 

@@ -116,6 +116,7 @@ def test_input_has_four_forms(value: Any) -> None:
         ({**_SANDBOX, "environment": None}, "'environment' is required"),
         ({**_SANDBOX, "tools": [{"type": "file_search"}]}, "Tool type 'file_search' is not supported"),
         ({**_SANDBOX, "tools": [{"type": "mcp_server", "name": "Big", "url": "https://m"}]}, "lower case"),
+        ({**_SANDBOX, "tools": [_FUNCTION], "store": False}, "'store' must be true"),
         ({**_MODEL, "tools": [{"type": "file_search"}, {"type": "google_search"}]}, "cannot be combined"),
         ({**_MODEL, "tools": [{"type": "retrieval"}]}, "Tool type 'retrieval' is not supported"),
         ({**_MODEL, "tools": [{"type": "teleport"}]}, "Unknown type 'teleport' at 'tools[0]'"),
