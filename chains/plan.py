@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from chains import templates
 from chains.errors import TemplateError
-from chains.spec import Approve, Ask, CallFunction, ChainSpec, Join, Research, Step, StepKind
+from chains.spec import Approve, Ask, CallFunction, ChainSpec, Join, OnError, Research, Step, StepKind
 from chains.templates import ITEM_INDEX, Part, Reference
 from runs.tools import function_names
 
@@ -236,3 +236,26 @@ def function_names_of(spec: ChainSpec) -> tuple[str, ...]:
             case Approve() | Join():
                 pass
     return tuple(dict.fromkeys(names))
+
+
+def unapproved_calls(plan: Plan, needing_approval: frozenset[str]) -> tuple[str, ...]:
+    """Return the steps that call a function which needs approval, and wait for no approval of their own.
+
+    A step of a chain is nobody's call to decide about, as a model's is: whoever writes the chain puts an
+    ``approve`` step before it, and that has to be able to keep it from being carried out.
+
+    Args:
+        plan: The chain.
+        needing_approval: Functions whose every call a person decides about.
+    """
+    return tuple(
+        name
+        for name, step in plan.spec.steps.items()
+        if isinstance(step.action, CallFunction)
+        and step.action.name in needing_approval
+        and not any(
+            isinstance(plan.spec.steps[other].action, Approve)
+            and plan.spec.steps[other].on_error is not OnError.CONTINUE
+            for other in plan.waits_for[name]
+        )
+    )

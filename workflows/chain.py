@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
         result_of_run,
         step_error,
     )
-    from chains.plan import function_names_of
+    from chains.plan import Plan, function_names_of, unapproved_calls
     from chains.schedule import Schedule, Start, Unit
     from runs.errors import RunErrorCode, UpdateErrorType, WorkflowErrorType
     from runs.limits import MAX_ERROR_CHARS, MAX_EXCERPT_BYTES, MAX_ID_CHARS
@@ -179,7 +179,7 @@ class ChainWorkflow:
         """Ask the workers for all functions that the chain calls, before anything is paid for.
 
         Raises:
-            ApplicationError: type ``InvalidRequest``: some are not there.
+            ApplicationError: type ``InvalidRequest``: some are not there, or may not be called like this.
         """
         names = function_names_of(self._request.spec)
         if not names:
@@ -196,6 +196,12 @@ class ChainWorkflow:
             raise _invalid(
                 f"the workers have no function tool {', '.join(catalog.missing)}; they have: {there}. "
                 "LONGHAUL_TOOLS on the worker names the modules it takes them from"
+            )
+        needing_approval = frozenset(tool.name for tool in catalog.tools if tool.needs_approval)
+        for step in unapproved_calls(Plan(self._request.spec), needing_approval):
+            raise _invalid(
+                f"steps.{step}: the function it calls needs approval; have it wait for an approve step, "
+                "with `after` or by a template"
             )
         self._tools = {tool.name: tool for tool in catalog.tools}
 
