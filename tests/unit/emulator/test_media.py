@@ -87,20 +87,28 @@ async def test_mp3_is_whole_frames(api: httpx.AsyncClient) -> None:
     assert len(frames) * 1_152 / content["sample_rate"] == pytest.approx(_SECONDS, abs=0.03)
 
 
+def remainder(page: bytes) -> int:
+    """Ogg's checksum by its definition: what a long division by the polynomial leaves."""
+    left, divisor = int.from_bytes(page, "big") << 32, 0x104C11DB7
+    while (shift := left.bit_length() - divisor.bit_length()) >= 0:
+        left ^= divisor << shift
+    return left
+
+
 async def test_ogg_opus_is_whole_pages(api: httpx.AsyncClient) -> None:
-    """Pages in order, the first with the head, the last with the end and the length."""
+    """Pages in order and with their checksums, the first with the head, the last with the end and the length."""
     wanted = {"type": "audio", "mime_type": "audio/ogg_opus"}
     (content,) = contents(await ask(api, " ".join(["word"] * 50), response_format=wanted))
     sound, at = bytes_of(content), 0
     pages: list[tuple[int, int, bytes]] = []
     while at < len(sound):
-        flags, samples, _, number, _, segments = struct.unpack_from("<BqIIIB", sound, at + 5)
+        flags, samples, _, number, checksum, segments = struct.unpack_from("<BqIIIB", sound, at + 5)
         assert (sound[at : at + 4], number) == (b"OggS", len(pages))
-        length = sum(sound[at + 27 : at + 27 + segments])
-        body = sound[at + 27 + segments :][:length]
-        pages.append((flags, samples, body))
-        at += 27 + segments + length
-    assert pages[0][2].startswith(b"OpusHead")
+        end = at + 27 + segments + sum(sound[at + 27 : at + 27 + segments])
+        assert checksum == remainder(sound[at : at + 22] + b"\0\0\0\0" + sound[at + 26 : end])
+        pages.append((flags, samples, sound[at + 27 + segments : end]))
+        at = end
+    assert pages[0][2] == struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, 312, 48_000, 0, 0)
     assert pages[1][2].startswith(b"OpusTags")
     assert [page[0] for page in pages] == [2, 0, 0, 4]
     assert pages[-1][1] / content["sample_rate"] == pytest.approx(10, abs=0.03)
