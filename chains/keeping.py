@@ -54,9 +54,11 @@ def keep(result: StepResult, needs: Needs, *, kept_bytes: int, shown_bytes: int,
         text, text_uri = result.text, result.text_uri
         text_bytes = _size_bytes(text)
         if text_uri is not None and (
-            not text or text_bytes > MAX_INLINE_BYTES or size_bytes + text_bytes > room_bytes // 2
+            not text
+            or text_bytes > MAX_INLINE_BYTES
+            or kept_bytes + size_bytes + text_bytes > MAX_KEPT_BYTES // 2
         ):
-            # The file says the same, and half of what is left stays for what no file has.
+            # The file says the same, and half of the room stays for what no file has.
             text, text_bytes = "", _size_bytes(text_uri)
         elif text:
             text_uri = None

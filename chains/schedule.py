@@ -198,7 +198,7 @@ class Schedule:
         return Decision(
             starts=tuple(starts),
             stops=tuple(self._take_stops()),
-            wake_at=self._wake_at(),
+            wake_at=self._wake_at(now),
             has_ended=not self._open,
         )
 
@@ -311,6 +311,11 @@ class Schedule:
     def output(self) -> StoreText:
         """Return the chain's result, once it has ended; it may be short, or stored already."""
         return self._output or StoreText("")
+
+    def fail_output(self, error: StepError) -> None:
+        """Note that the chain's result could not be stored."""
+        self._output = StoreText("")
+        self._failure = ChainFailure(step=self._plan.output_step or OUTPUT, error=error)
 
     def result(self, now: datetime, *, output: str, output_uri: str | None = None) -> ChainResult:
         """Return what the chain leaves behind, once it has ended.
@@ -650,11 +655,7 @@ class Schedule:
         """End a try of ``unit`` badly; another follows where its step's retry says so."""
         error = step_error(code, message)
         retry = self._spec.steps[unit.step].retry
-        if (
-            code not in _NOT_TRIED_AGAIN
-            and self._units[unit].attempts < retry.attempts
-            and not self._is_stopping
-        ):
+        if code not in _NOT_TRIED_AGAIN and self._units[unit].attempts < retry.attempts:
             retry_at = now + timedelta(seconds=retry.wait_s)
             self._set(unit, phase=StepPhase.RETRYING, error=error, retry_at=retry_at)
             return
@@ -732,14 +733,15 @@ class Schedule:
                     self._stopped.add(unit)
                     yield unit
 
-    def _wake_at(self) -> datetime | None:
+    def _wake_at(self, now: datetime) -> datetime | None:
+        # What was due and has not begun waits for a free place, which comes with somebody's end.
         waiting = (StepPhase.RETRYING, StepPhase.AWAITING_APPROVAL)
         times = [
             moment
             for state in self._units.values()
             if state.phase in waiting
             for moment in (state.retry_at, state.expires_at)
-            if moment is not None
+            if moment is not None and moment > now
         ]
         return min(times, default=None)
 

@@ -338,6 +338,12 @@ def test_a_wrong_shape_is_named_with_its_place(text: str, problem: str) -> None:
             "4:12: file_search does not go together",
         ),
         ("a: {ask: ' '}", "4:12: input: the question is empty"),
+        ("a: {ask: x, continues: a}", "4:6: the steps wait for each other in a circle: a → a"),
+        (
+            "a: {ask: '{{ steps.b.items[item_index].text }}'}\nb: {join: [x]}",
+            "4:13: `steps.b.items[item_index].text`: an item",
+        ),
+        ("a: {ask: '{{ nix'}\nb: {ask: '{{ steps.a.text }}'}", "4:13: `{{` is never closed"),
         ("a: {join: [x], budget: {max_tokens: 5}}", "4:26: join costs nothing, so it takes no budget"),
         ("a: {approve: x, retry: {attempts: 2}}", "4:26: approve is not tried again"),
         (f"a: {{for_each: {{items: {list(range(501))}, do: {{ask: x}}}}}}", "4:25: more than 500 items"),
@@ -380,6 +386,25 @@ b: {{ask: "{{{{ steps.a.data.{path} }}}}"}}
     else:
         (found,) = _problems(text)
         assert found == f"f.yaml:13:13: `steps.a.data.{path}`: by its schema {reason}"
+
+
+@pytest.mark.parametrize("output", ["{{ steps.a.nix }}", "{{ steps.a.text", "{{ steps.b.text }}"])
+def test_the_output_is_checked_like_any_template(output: str) -> None:
+    """It is filled in last, when everything is paid for."""
+    (found,) = _problems(f"name: x\nsteps: {{a: {{ask: x}}}}\noutput: '{output}'")
+    assert found.startswith("f.yaml:3:10: ")
+
+
+def test_items_that_are_not_known_yet_are_not_judged() -> None:
+    """A list may have templates among its items; what they give is seen when it is there."""
+    read_chain(
+        _steps("""
+a: {ask: {prompt: x, schema: {}}}
+b: {for_each: {items: ["{{ steps.a.data.x }}", {k: 1}], do: {ask: "{{ item.k }}"}}}
+c: {for_each: {items: "{{ steps.a.data }}", do: {tool: {name: f, arguments: {k: "{{ item.k }}"}}}}}
+"""),
+        source="f.yaml",
+    )
 
 
 def test_items_are_checked_against_the_schema_they_come_from() -> None:
@@ -434,7 +459,8 @@ def test_a_place_in_json_is_as_exact() -> None:
 
 def test_where_escapes_move_the_place_the_text_is_named() -> None:
     """A template that is written with escapes is found by the text it is in."""
-    assert _problems(_steps('a: {ask: "\\x7b{ inputs.nix }}"}')) == ["f.yaml:4:12: there is no input 'nix'"]
+    text = 'a: {ask: "\\x7b{ inputs.nix }} {{ inputs.topic }}"}'
+    assert _problems(_steps(text)) == ["f.yaml:4:12: there is no input 'nix'"]
 
 
 def test_texts_of_other_alphabets_survive_both_ways_of_writing() -> None:

@@ -451,6 +451,17 @@ def test_a_list_that_is_none_fails_the_step(data: object, reason: str) -> None:
     assert reason in error.message
 
 
+def test_an_item_cannot_be_a_long_text() -> None:
+    """It would have to stand in history; what is done with it may refer to it."""
+    each = {"for_each": {"items": ["{{ steps.a.text }}"], "do": {"ask": "{{ item }}"}}}
+    world = World(chain({"a": {"ask": "1"}, "each": each}))
+    world.look()
+    assert world.end("a", good(text_uri="s3://b/a.md")).has_ended
+    error = world.schedule.status().steps[1].error
+    assert error is not None
+    assert error.message == "an item is a long text; refer to it in `do` instead"
+
+
 def test_an_empty_list_is_done_at_once() -> None:
     """What follows finds no texts."""
     steps = {
@@ -701,6 +712,35 @@ def test_a_file_of_a_step_can_be_linked_and_attached() -> None:
     ]
 
 
+def test_facts_of_a_step_can_be_told() -> None:
+    """What it cost, and which interaction it was."""
+    prompt = (
+        "{{ steps.a.interaction_id }} {{ steps.a.cost_usd }} {{ steps.a.tokens }} {{ steps.a.interactions }}"
+    )
+    world = World(chain({"a": {"ask": "1"}, "b": {"ask": prompt + "{{ steps.a.error }}"}}))
+    world.look()
+    world.end("a", good(interaction_id="v1_a"))
+    assert world.request_of("b").input == "v1_a 1.0 100 1"
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ steps.a.image }}", "there is no such file; there are report.md"),
+        ("{{ steps.a.artifacts.x.md }}", "there is no such file; there are report.md"),
+        ("{{ steps.each.items[7].text }}", "is not there"),
+    ],
+)
+def test_what_a_step_did_not_leave_fails_who_wants_it(template: str, reason: str) -> None:
+    """The message says what there is instead."""
+    ref = ArtifactRef(name="report.md", uri="s3://b/r", media_type="text/markdown", size_bytes=9, sha256="")
+    world = World(chain({"a": {"ask": "1"}} | _each() | {"b": {"ask": template}}))
+    world.run(lambda _: good(artifacts=(ref,)))
+    error = world.schedule.status().steps[2].error
+    assert error is not None
+    assert reason in error.message
+
+
 # Inputs and ids
 
 
@@ -778,6 +818,37 @@ def test_more_than_a_chain_can_keep_fails_the_step() -> None:
     error = world.schedule.status().steps[0].error
     assert error is not None
     assert error.code == "limit"
+
+
+def test_short_texts_leave_room_for_what_no_file_has() -> None:
+    """A text that is in a file, too, gives way to data, which is nowhere else."""
+    each = {"for_each": {"items": list(range(200)), "do": {"ask": "{{ item }}"}}}
+    steps = {
+        "each": each,
+        "a": {"ask": {"prompt": "1", "schema": {}}, "after": "each"},
+        "b": {"ask": "{{ steps.each.texts }}"},
+        "c": {"tool": {"name": "f", "arguments": {"x": "{{ steps.a.data }}"}}},
+    }
+    world = World(chain(steps))
+    world.run(lambda _: good("x" * 4000, text_uri="s3://b/t.md", data="y" * 50_000))
+    items = world.schedule.state().steps["each"].items
+    assert items[0].text == "x" * 4000
+    assert (items[-1].text, items[-1].text_uri) == ("", "s3://b/t.md")
+    assert world.phases()["c"] == "completed"
+
+
+def test_files_that_nobody_refers_to_are_only_kept_while_there_is_room() -> None:
+    """They are for people, who find them in the step's own run, too."""
+    ref = ArtifactRef(
+        name="r.md", uri="s3://" + "u" * 2000, media_type="text/markdown", size_bytes=9, sha256=""
+    )
+    world = World(chain({f"s{number}": {"ask": "x"} for number in range(100)}))
+    world.run(lambda _: good(artifacts=(ref,)))
+    state = world.schedule.state()
+    assert state.steps["s0"].artifacts == (ref,)
+    assert state.steps["s99"].artifacts == ()
+    assert state.shown_bytes <= MAX_SHOWN_BYTES
+    assert world.schedule.phase is ChainPhase.COMPLETED
 
 
 def test_the_state_of_the_largest_chain_fits() -> None:
