@@ -96,7 +96,7 @@ def remainder(page: bytes) -> int:
 
 
 async def test_ogg_opus_is_whole_pages(api: httpx.AsyncClient) -> None:
-    """Pages in order and with their checksums, the first with the head, the last with the end and the length."""
+    """Pages in order with their checksums, first the head; the last has the end and the length."""
     wanted = {"type": "audio", "mime_type": "audio/ogg_opus"}
     (content,) = contents(await ask(api, " ".join(["word"] * 50), response_format=wanted))
     sound, at = bytes_of(content), 0
