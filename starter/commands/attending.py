@@ -50,6 +50,9 @@ class Attendant:
     ) -> None:
         """Ask no more."""
         if self._talk is not None:
+            if not self._talk.done():
+                # What follows begins a line of its own.
+                self._output.say("")
             self._talk.cancel()
             with suppress(asyncio.CancelledError, StarterError):
                 await self._talk
@@ -78,7 +81,7 @@ class Attendant:
             return False
         if not talk.done():
             talk.cancel()
-            self._output.say("\nDecided elsewhere, or expired.")
+            self._output.say("\nDecided meanwhile.")
         elif error := talk.exception():
             if not isinstance(error, StarterError):
                 raise error

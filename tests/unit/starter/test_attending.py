@@ -146,7 +146,7 @@ async def test_what_is_decided_elsewhere_is_not_asked_about_any_longer(
 ) -> None:
     """Whoever hesitates at the prompt is told when it is too late, and sees the run go on."""
     shown = await watched(Person(), awaiting(plan=plan()), awaiting(plan=plan()), view())
-    assert "Decided elsewhere, or expired." in capsys.readouterr().err
+    assert "\nDecided meanwhile.\n" in capsys.readouterr().err
     assert shown.splitlines()[-1].endswith("running")
     assert not decided
 
