@@ -19,7 +19,6 @@ from temporalio.client import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.service import RPCError, RPCStatusCode
 
 from runs import limits
 from runs.budget import Budget, Spent
@@ -37,6 +36,7 @@ from runs.errors import RunErrorCode, UpdateErrorType, WorkflowErrorType
 from runs.messages import RESULT_MEMO, AgentRunResult, RunError
 from runs.phase import Phase
 from runs.search_attributes import SEARCH_ATTRIBUTES
+from starter.conversations import send_message
 from tests.dev_server import running_dev_server
 from tests.e2e.stack import assert_eventually
 from tests.workflow.fake_runs import SPENT, FakeRuns, answered, failed, worker_of_runs
@@ -72,21 +72,14 @@ class Talk:
             wait_for_stage=WorkflowUpdateStage.ACCEPTED,
         )
 
-    async def insist(self, text: str) -> Turn:
-        """Send a message as a program does that knows that the workflow continues as new."""
-        while True:
-            try:
-                return await self.say(text)
-            except WorkflowUpdateFailedError as error:
-                if refusal(error).type != UpdateErrorType.MOVED:
-                    raise
-            except RPCError as error:
-                if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.RESOURCE_EXHAUSTED):
-                    raise
-
     async def events(self) -> int:
         """Return how many events the history of the latest execution has."""
         return len((await self.handle.fetch_history()).events)
+
+
+async def insist(client: Client, talk: Talk, text: str) -> Turn:
+    """Send a message as our own clients do, which know that the workflow continues as new."""
+    return await send_message(client, talk.conversation_id, SendMessage(message_id=text, text=text))
 
 
 def refusal(error: WorkflowUpdateFailedError) -> ApplicationError:
@@ -447,13 +440,13 @@ async def test_a_long_conversation_continues_as_new_unnoticed(talking: Open, run
 
 
 async def test_no_message_is_lost_or_answered_twice_while_it_continues_as_new(
-    talking: Open, runs: FakeRuns
+    talking: Open, runs: FakeRuns, client: Client
 ) -> None:
     """Six send without a pause to a conversation that would continue as new after every message."""
     async with talking(REQUEST.model_copy(update={"messages_per_execution": 1})) as talk:
 
         async def chatter(name: int) -> list[Turn]:
-            return [await talk.insist(f"{name}.{number}") for number in range(5)]
+            return [await insist(client, talk, f"{name}.{number}") for number in range(5)]
 
         turns = [turn for some in await asyncio.gather(*map(chatter, range(6))) for turn in some]
         executions = await executions_of(talk)
@@ -464,7 +457,7 @@ async def test_no_message_is_lost_or_answered_twice_while_it_continues_as_new(
     assert executions > 1
 
 
-async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns) -> None:
+async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns, client: Client) -> None:
     """Where no moment comes in which nothing waits, they wait on in the next execution."""
     async with talking(REQUEST.model_copy(update={"messages_per_execution": 1})) as talk:
         moved: list[str] = []
@@ -488,7 +481,7 @@ async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns)
             for task in done:
                 task.result()
         await asyncio.gather(*sending)
-        turns = [await talk.insist(text) for text in moved]
+        turns = [await insist(client, talk, text) for text in moved]
     asked = [request.input for request in runs.requests]
     assert sorted(asked) == sorted(f"message {n}" for n in range(1, number + 1))
     assert [asked[turn.number - 1] for turn in turns] == moved
