@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
@@ -169,10 +169,15 @@ async def record(client: Client, name: str) -> None:
             await handle.result()
         except WorkflowFailureError as ended:
             print(f"{name}: ended with {ended.cause!r}")  # noqa: T201 - a script talks to who runs it
-        # ``x``: fails rather than overwrites.
-        with (HISTORIES / f"{name}.json").open("x") as file:
-            history = json.loads((await handle.fetch_history()).to_json())
-            file.write(json.dumps(_without_traces(history), indent=2) + "\n")
+        await keep(handle, name)
+
+
+async def keep(handle: WorkflowHandle[Any, Any], name: str) -> None:
+    """Write the history of one execution of a workflow."""
+    # ``x``: fails rather than overwrites.
+    with (HISTORIES / f"{name}.json").open("x") as file:
+        history = json.loads((await handle.fetch_history()).to_json())
+        file.write(json.dumps(_without_traces(history), indent=2) + "\n")
 
 
 def _without_traces(part: Any) -> Any:

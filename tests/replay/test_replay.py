@@ -1,7 +1,7 @@
 """Runs that began on an older version go on with this one.
 
 A workflow in flight is replayed by whatever code is deployed. These histories are kept for ever; a change
-of `AgentRunWorkflow` that cannot replay one of them would leave such runs stuck, and fails here instead.
+of a workflow that cannot replay one of them would leave such runs stuck, and fails here instead.
 """
 
 import json
@@ -19,7 +19,9 @@ from activities import timeouts
 from activities.interaction_activities import InteractionActivities
 from runs.messages import SubmitInteraction, Submitted
 from tests.replay.record import HISTORIES, SCENARIOS
+from tests.replay.record_conversations import CONVERSATIONS
 from workflows.agent_run import AgentRunWorkflow
+from workflows.registry import WORKFLOWS
 
 _RECORDED = sorted(HISTORIES.glob("*.json"))
 
@@ -40,13 +42,13 @@ def history(path: Path) -> WorkflowHistory:
 
 @pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)
 async def test_recorded_runs_replay(path: Path) -> None:
-    """Every recorded run takes the same path through today's workflow."""
-    await replayer(AgentRunWorkflow).replay_workflow(history(path))
+    """Every recorded run takes the same path through today's workflows."""
+    await replayer(*WORKFLOWS).replay_workflow(history(path))
 
 
 def test_every_scenario_is_recorded() -> None:
     """A shape of run that can be recorded has been."""
-    assert {path.stem for path in _RECORDED} >= set(SCENARIOS)
+    assert {path.stem for path in _RECORDED} >= {*SCENARIOS, *CONVERSATIONS}
 
 
 @pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)

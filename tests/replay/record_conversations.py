@@ -1,0 +1,142 @@
+"""Record histories of conversations: ``python -m tests.replay.record_conversations NAME…``.
+
+As `tests.replay.record`, which keeps them beside those of runs: never overwritten.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateStage
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from runs.budget import Budget, Spent
+from runs.conversation import (
+    CONVERSATION,
+    ConversationRequest,
+    ConversationResult,
+    ConversationState,
+    Origin,
+    SendMessage,
+)
+from runs.errors import RunErrorCode
+from tests.dev_server import running_dev_server
+from tests.replay.record import keep
+from tests.workflow.fake_runs import FakeRuns, failed, worker_of_runs
+from tests.workflow.test_conversation import Handle, Talk
+from workflows.conversation import ConversationWorkflow
+
+Scenario = Callable[[Talk, FakeRuns], Awaitable[None]]
+
+REQUEST: Final = ConversationRequest(model="gemini-3.8-flash", labels=("tea",))
+
+
+async def _say_two(talk: Talk, _runs: FakeRuns) -> None:
+    for text in ("one", "two"):
+        await talk.say(text)
+
+
+async def _close(talk: Talk, runs: FakeRuns) -> None:
+    await _say_two(talk, runs)
+    await talk.handle.signal(ConversationWorkflow.close)
+
+
+async def _send_together(talk: Talk, runs: FakeRuns) -> None:
+    runs.gate = asyncio.Event()
+    sent = [
+        await talk.handle.start_update(
+            ConversationWorkflow.send,
+            SendMessage(message_id=text[:3], text=text),
+            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        )
+        for text in ("one", "two", "one", "three")
+    ]
+    await talk.handle.signal(ConversationWorkflow.close)
+    runs.gate.set()
+    for update in sent:
+        await update.result()
+
+
+async def _cancel(talk: Talk, runs: FakeRuns) -> None:
+    runs.gate = asyncio.Event()
+    for text in ("one", "two"):
+        await talk.begin_to_say(text)
+    await runs.started.get()
+    await talk.handle.cancel()
+
+
+async def _await_closing(talk: Talk, _runs: FakeRuns) -> None:
+    await talk.handle.signal(ConversationWorkflow.close)
+
+
+CONVERSATIONS: Final[dict[str, tuple[ConversationRequest, Callable[[], FakeRuns], Scenario]]] = {
+    "conversation_closed": (REQUEST, FakeRuns, _close),
+    "conversation_idle": (REQUEST.model_copy(update={"idle_timeout_s": 2.0}), FakeRuns, _say_two),
+    "conversation_sent_together": (
+        REQUEST.model_copy(update={"budget": Budget(max_interactions=2)}),
+        lambda: FakeRuns(endings=[failed(RunErrorCode.REJECTED)]),
+        _send_together,
+    ),
+    "conversation_retold": (
+        REQUEST.model_copy(
+            update={"origin": Origin(run_id="r", interaction_id="v1_0", text_uri="file:///r")}
+        ),
+        lambda: FakeRuns(endings=[failed(RunErrorCode.PARENT_GONE)]),
+        _close,
+    ),
+    "conversation_cancelled": (REQUEST, FakeRuns, _cancel),
+    "conversation_continued": (
+        REQUEST.model_copy(update={"messages_per_execution": 2}),
+        FakeRuns,
+        _say_two,
+    ),
+    "conversation_carried": (
+        REQUEST.model_copy(
+            update={
+                "state": ConversationState(
+                    started_at=datetime(2026, 1, 1, tzinfo=UTC),
+                    active_at=datetime(2026, 1, 1, tzinfo=UTC),
+                    turns=7,
+                    spent=Spent(interactions=7, tokens=700),
+                    last_interaction_id="v1_7",
+                    waiting=tuple(SendMessage(message_id=text, text=text) for text in ("one", "two")),
+                )
+            }
+        ),
+        FakeRuns,
+        _await_closing,
+    ),
+}
+"""By name: what is talked about, how its runs end, and what happens."""
+
+
+async def record(client: Client, name: str) -> None:
+    """Hold one conversation and write its history, of its first execution."""
+    request, make_runs, steer = CONVERSATIONS[name]
+    runs = make_runs()
+    async with worker_of_runs(client, runs, ConversationWorkflow, task_queue=name):
+        handle: Handle = await client.start_workflow(
+            CONVERSATION, request, id=name.replace("_", "-"), task_queue=name, result_type=ConversationResult
+        )
+        first: Handle = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        await steer(Talk(handle), runs)
+        try:
+            await first.result(follow_runs=False)
+        except WorkflowFailureError as ended:
+            print(f"{name}: ended with {ended.cause!r}")  # noqa: T201 - a script talks to who runs it
+        except Exception as ended:  # noqa: BLE001 - as the SDK tells that it continues as new
+            print(f"{name}: {ended!r}")  # noqa: T201 - a script talks to who runs it
+        await keep(first, name)
+
+
+async def _main(names: list[str]) -> None:
+    with running_dev_server() as server:
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        for name in names or list(CONVERSATIONS):
+            await record(client, name)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:]))
