@@ -76,6 +76,7 @@ class ChainWorkflow:
         self._is_moving = False
         self._alarm: tuple[datetime, asyncio.Task[None]] | None = None
         self._invalid: ApplicationError | None = None
+        self._output: tuple[str, str | None] = ("", None)
         info = workflow.info()
         try:
             self._request = decode_input(
@@ -112,7 +113,8 @@ class ChainWorkflow:
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
-            self._cancel()
+            self._stop()
+            self._has_news = True
             await work
         if self._is_moving:
             self._continue_as_new()
@@ -159,7 +161,7 @@ class ChainWorkflow:
             self._has_news = False
             if workflow.cancellation_reason() is not None:
                 # Perhaps in this very workflow task: nothing more is to be paid for.
-                self._cancel()
+                self._stop()
             if not self._is_moving:
                 decision = self._schedule.advance(workflow.now())
                 for start in decision.starts:
@@ -167,6 +169,8 @@ class ChainWorkflow:
                 for unit in decision.stops:
                     self._tasks[unit].cancel()
                 if decision.has_ended:
+                    # Here, where no cancel interrupts it: all of it has been paid for.
+                    self._output = await self._put_output()
                     return
                 self._set_alarm(decision.wake_at)
                 self._is_moving = self._must_continue_as_new()
@@ -184,13 +188,16 @@ class ChainWorkflow:
         names = function_names_of(self._request.spec)
         if not names:
             return
-        catalog = await workflow.execute_activity_method(
-            ToolActivities.describe_tools,
-            DescribeTools(names=names),
-            start_to_close_timeout=timeouts.DESCRIBE_TIMEOUT,
-            retry_policy=timeouts.DESCRIBE_RETRY,
-            summary="describe function tools",
-        )
+        try:
+            catalog = await workflow.execute_activity_method(
+                ToolActivities.describe_tools,
+                DescribeTools(names=names),
+                start_to_close_timeout=timeouts.DESCRIBE_TIMEOUT,
+                retry_policy=timeouts.DESCRIBE_RETRY,
+                summary="describe function tools",
+            )
+        except ActivityError as error:
+            raise _invalid(f"its function tools cannot be described: {failure_of(error).message}") from error
         if catalog.missing:
             there = ", ".join(catalog.available) or "none"
             raise _invalid(
@@ -229,7 +236,7 @@ class ChainWorkflow:
                 case actions.CallTool() as call:
                     return await self._call(call, start)
                 case actions.StoreText() as text:
-                    stored = await self._store(text, name=start.unit.step)
+                    stored = await self._store(text, name=f"steps/{start.unit.step}")
                     is_whole = stored.size_bytes <= MAX_EXCERPT_BYTES
                     return StepResult(
                         phase=StepPhase.COMPLETED, text=stored.text if is_whole else "", text_uri=stored.uri
@@ -273,11 +280,10 @@ class ChainWorkflow:
             summary=f"put {name} together",
         )
 
-    def _cancel(self) -> None:
+    def _stop(self) -> None:
         self._schedule.cancel()
         # What is under way is stopped by the schedule's word, not left to end by itself first.
         self._is_moving = False
-        self._has_news = True
 
     def _set_alarm(self, wake_at: datetime | None) -> None:
         """Have one timer for the next moment that the schedule named; each that is set anew is two events."""
@@ -313,11 +319,14 @@ class ChainWorkflow:
         """Show where the chain stands: search attributes for lists, current details for people."""
         shown = workflow.info().typed_search_attributes
         phase = self._schedule.phase
+        # Whoever looks for what needs a person finds it, also while other steps run.
+        is_awaited = phase is ChainPhase.RUNNING and bool(self._schedule.awaiting)
+        listed = ChainPhase.AWAITING_APPROVAL if is_awaited else phase
         tokens = self._schedule.spent.tokens if phase.is_end else None
         cost_usd = self._schedule.spent.cost_usd if phase.is_end else None
         # Only what changed, and what was used only at the end: each upsert is an event.
         updates = [
-            *search_attributes.change(shown, search_attributes.PHASE, phase.value),
+            *search_attributes.change(shown, search_attributes.PHASE, listed.value),
             *search_attributes.change(shown, search_attributes.TENANT, self._request.tenant),
             *search_attributes.change(shown, search_attributes.LABELS, list(self._request.labels) or None),
             *search_attributes.change(shown, search_attributes.TOKENS, tokens),
@@ -327,15 +336,24 @@ class ChainWorkflow:
             workflow.upsert_search_attributes(updates)
         workflow.set_current_details(render_chain(self._schedule.status(), now=workflow.now()))
 
+    async def _put_output(self) -> tuple[str, str | None]:
+        """Return the chain's result, or the beginning of it, and where the whole of it is stored."""
+        output = self._schedule.output()
+        if output.stored_at is not None:
+            return "", output.stored_at
+        if output.is_short:
+            return output.text, None
+        try:
+            stored = await self._store(output, name="output")
+        except ActivityError as error:
+            failure = failure_of(error)
+            self._schedule.fail_output(step_error(failure.code or RunErrorCode.INTERNAL, failure.message))
+            return "", None
+        return stored.text, stored.uri
+
     async def _close(self) -> ChainResult:
         """Return the result, or end the workflow the way the phase asks for."""
-        output = self._schedule.output()
-        text, uri = output.text, output.stored_at
-        if uri is not None:
-            text = ""
-        elif not output.is_short and self._schedule.phase in (ChainPhase.COMPLETED, ChainPhase.INCOMPLETE):
-            stored = await self._store(output, name="output")
-            text, uri = stored.text, stored.uri
+        text, uri = self._output
         result = self._schedule.result(workflow.now(), output=text, output_uri=uri)
         self._publish()
         await workflow.wait_condition(workflow.all_handlers_finished)

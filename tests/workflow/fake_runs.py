@@ -1,10 +1,11 @@
 """Runs that a test directs, in place of `AgentRun`, to see what a parent of runs does with them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.client import Client
@@ -80,14 +81,18 @@ class FakeRuns:
 
     Attributes:
         endings: How the first runs end, in order; the others, and those with None, are answered.
+        endings_of: How runs with one input end.
         gate: Runs wait for it, where there is one.
+        gates: The same for runs with one input.
         requests: Of all runs so far, in order.
         run_ids: Of the same.
         started: Put when a run has started.
     """
 
     endings: list[AgentRunResult | ApplicationError | None] = field(default_factory=list)
+    endings_of: dict[str, AgentRunResult | ApplicationError] = field(default_factory=dict)
     gate: asyncio.Event | None = None
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
     requests: list[AgentRunRequest] = field(default_factory=list)
     run_ids: list[str] = field(default_factory=list)
     started: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -101,9 +106,9 @@ class FakeRuns:
         self.run_ids.append(run_id)
         number = len(self.requests)
         self.started.put_nowait(run_id)
-        if self.gate is not None:
-            await self.gate.wait()
-        ending = self.endings.pop(0) if self.endings else None
+        if (gate := self.gates.get(request.input, self.gate)) is not None:
+            await gate.wait()
+        ending = self.endings_of.get(request.input) or (self.endings.pop(0) if self.endings else None)
         if isinstance(ending, ApplicationError):
             raise ending
         return ending or answered(request, number)
@@ -116,13 +121,14 @@ async def worker_of_runs(
     *workflows: type,
     task_queue: str,
     max_cached_workflows: int = 100,
+    activities: Sequence[Callable[..., Any]] = (),
 ) -> AsyncIterator[None]:
     """Serve ``task_queue`` with ``workflows`` and the runs that they start."""
     async with Worker(
         client,
         task_queue=task_queue,
         workflows=[FakeAgentRun, *workflows],
-        activities=[runs.answer],
+        activities=[runs.answer, *activities],
         workflow_runner=SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
     ):
