@@ -113,12 +113,12 @@ CONVERSATIONS: Final[dict[str, tuple[ConversationRequest, Callable[[], FakeRuns]
 
 
 async def record(client: Client, name: str) -> None:
-    """Hold one conversation and write its history, of its first execution."""
+    """Hold one conversation, whose id is its name, and write the history of its first execution."""
     request, make_runs, steer = CONVERSATIONS[name]
     runs = make_runs()
     async with worker_of_runs(client, runs, ConversationWorkflow, task_queue=name):
         handle: Handle = await client.start_workflow(
-            CONVERSATION, request, id=name.replace("_", "-"), task_queue=name, result_type=ConversationResult
+            CONVERSATION, request, id=name, task_queue=name, result_type=ConversationResult
         )
         first: Handle = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
         await steer(Talk(handle), runs)
