@@ -27,6 +27,7 @@ from interactions.contents import (
 from interactions.steps import ModelOutputStep
 from runs.limits import MAX_NOTE_CHARS, MAX_NOTES
 from runs.messages import Counts, SettleInteraction, Usage
+from runs.pricing import in_words
 from runs.text import clean_text
 
 _MAX_MEDIA_BYTES: Final = 64 * 1024 * 1024
@@ -115,7 +116,7 @@ class Output:
             searches=counts.searches,
             pages=counts.pages,
             tokens=usage.total_tokens,
-            cost=None if cost_usd is None else f"about ${cost_usd:.2f}",
+            cost=None if cost_usd is None else in_words(cost_usd),
             notes=self.notes,
         )
 

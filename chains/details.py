@@ -5,6 +5,7 @@ from typing import Final
 
 from chains.messages import ChainPhase, ChainStatus, StepPhase, StepView
 from runs.details import escape_markdown
+from runs.pricing import in_words
 
 _SHOWN_STEPS: Final = 100
 """Temporal refuses more than 20,000 bytes of details; the ``status`` query has every step."""
@@ -34,7 +35,7 @@ def render_chain(status: ChainStatus, *, now: datetime) -> str:
         f"### {escape_markdown(status.name)}: {status.phase.value.replace('_', ' ')}",
         _WHAT_IS_GOING_ON[status.phase],
         "",
-        f"- **Used:** {used}, about ${spent.cost_usd:.2f}",
+        f"- **Used:** {used}, {in_words(spent.cost_usd)}",
     ]
     if status.failure is not None:
         failure = status.failure
@@ -55,7 +56,7 @@ def _line(step: StepView, *, now: datetime) -> str:
         ended = sum(item.phase.is_end for item in step.items)
         words.append(f"{ended} of {len(step.items)} items")
     if step.spent.cost_usd:
-        words.append(f"about ${step.spent.cost_usd:.2f}")
+        words.append(in_words(step.spent.cost_usd))
     reason = step.error.message if step.error else step.why or step.message
     if reason:
         words.append(escape_markdown(reason[:_LINE_CHARS]))

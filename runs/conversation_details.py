@@ -4,6 +4,7 @@ from typing import Final
 
 from runs.conversation import ConversationPhase, ConversationStatus, Turn
 from runs.details import escape_markdown
+from runs.pricing import in_words
 from runs.text import first_line
 
 _SHOWN_TURNS: Final = 5
@@ -29,7 +30,7 @@ def render_conversation(status: ConversationStatus) -> str:
         "",
         f"- **With:** {escape_markdown(status.target)}",
         f"- **Turns:** {status.turns:,}",
-        f"- **Used:** {status.spent.tokens:,} tokens, about ${status.spent.cost_usd:.2f}",
+        f"- **Used:** {status.spent.tokens:,} tokens, {in_words(status.spent.cost_usd)}",
     ]
     if status.origin is not None:
         lines.append(f"- **Follows up on:** {escape_markdown(status.origin.run_id)}")

@@ -6,6 +6,7 @@ from typing import Final
 
 from runs.messages import AgentRunStatus, RunError, Settled
 from runs.phase import Phase
+from runs.pricing import in_words
 from runs.text import clean_text, excerpt_utf8, first_line
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+!|~<>&-])")
@@ -110,11 +111,11 @@ def _spent(status: AgentRunStatus, settled: Settled | None) -> list[str]:
     """Return what the run has used: of all turns where there are several, else of the one that is settled."""
     spent = status.spent
     if spent.interactions > 1:
-        cost = "" if spent.unknown_costs else f", about ${spent.cost_usd:.2f}"
+        cost = "" if spent.unknown_costs else f", {in_words(spent.cost_usd)}"
         return [f"- **Used:** {spent.interactions} interactions, {spent.tokens:,} tokens{cost}"]
     if settled is None or settled.usage.total_tokens is None:
         return []
-    cost = "" if settled.cost_usd is None else f", about ${settled.cost_usd:.2f}"
+    cost = "" if settled.cost_usd is None else f", {in_words(settled.cost_usd)}"
     return [f"- **Used:** {settled.usage.total_tokens:,} tokens{cost}"]
 
 

@@ -1,8 +1,12 @@
 """What a run's usage comes to, by a price table."""
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from runs.messages import Usage
+
+_CENT_USD: Final = 0.01
 
 
 class Price(BaseModel):
@@ -38,3 +42,8 @@ class PriceTable(BaseModel):
         written = usage.output_tokens + (usage.thought_tokens or 0)
         tokens_usd = (read * price.input + cached * price.cached + written * price.output) / 1_000_000
         return round(tokens_usd + (usage.searches or 0) * price.search, 3)
+
+
+def in_words(cost_usd: float) -> str:
+    """Return an estimate for people: ``about $2.07``, or ``under $0.01``, which is not nothing."""
+    return "under $0.01" if 0 < cost_usd < _CENT_USD else f"about ${cost_usd:.2f}"

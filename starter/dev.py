@@ -222,7 +222,7 @@ async def _serve(options: DevStackOptions, *, quiet: bool) -> None:
 
 def _banner(stack: DevStack, settings: Settings) -> str:
     options = stack.options
-    api = settings.base_url
+    api = api_url = settings.base_url
     if options.emulate:
         api = f"emulator at {api}, {options.time_scale:g} times as fast as the real API, free"
     elif settings.is_paid:
@@ -237,10 +237,17 @@ Ready.
   artifacts    {_readable(settings.artifacts_url)}
 
 Now, in another terminal:
-  {" ".join([*_assignments(stack), shlex.join(command)])}
+  {" ".join([*_assignments(stack), shlex.join(command)])}{_how_to_stream(api_url, options)}
 
 Ctrl-C ends all.
 """
+
+
+def _how_to_stream(api_url: str, options: DevStackOptions) -> str:
+    """What to say about ``--stream``, which reads from the API itself."""
+    if not options.emulate:
+        return ""
+    return f"\n  and with LONGHAUL_API_BASE_URL={api_url} before it and --stream, to read along"
 
 
 def _assignments(stack: DevStack) -> list[str]:

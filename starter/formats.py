@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from runs.messages import AgentRunResult, Sighting
 from runs.phase import Phase
 from runs.planning import PlanView
+from runs.pricing import in_words
 from runs.text import clean_text, first_line
 from starter.views import CancelOutcome, RunView, Waiting
 
@@ -37,7 +38,7 @@ def cost(cost_usd: float | None) -> str:
     """Return ``about $2.07``, ``under $0.01``, or that nobody knows."""
     if cost_usd is None:
         return "unknown"
-    return "under $0.01" if 0 < cost_usd < 0.01 else f"about ${cost_usd:.2f}"  # noqa: PLR2004 - a cent
+    return in_words(cost_usd)
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
