@@ -226,18 +226,21 @@ def request_for(
 
 
 @contextlib.contextmanager
-def running_stack(home: Path, *, time_scale: float = 60.0, has_ui: bool = False) -> Iterator[Stack]:
+def running_stack(
+    home: Path, *, time_scale: float = 60.0, has_ui: bool = False, **environ: str
+) -> Iterator[Stack]:
     """Run a stack of one's own; all of it has ended when the block has.
 
     Args:
         home: An empty folder for state, artifacts and logs.
         time_scale: The emulator's: at the default a research of two minutes takes two seconds.
         has_ui: Whether the server has its web UI.
+        environ: More variables of the worker.
     """
     with (
         running_dev_server(db_file=home / "temporal.db", has_ui=has_ui) as server,
         EmulatorServer(time_scale=time_scale) as emulator,
-        worker_of(server, emulator, home=home) as worker,
+        worker_of(server, emulator, home=home, **environ) as worker,
     ):
         yield Stack(server=server, emulator=emulator, worker=worker, home=home)
 
