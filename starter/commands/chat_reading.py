@@ -14,6 +14,7 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.formatted_text import HTML
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import Output as TerminalOutput
 from prompt_toolkit.output import create_output
 
 from runs.limits import MAX_INPUT_BYTES
@@ -117,9 +118,10 @@ class TerminalReader:
 
     Args:
         history_file: Where entries are kept for the arrow keys; where it cannot be, they are forgotten.
+        output: The terminal; None for standard error, since answers may be redirected.
     """
 
-    def __init__(self, history_file: Path) -> None:
+    def __init__(self, history_file: Path, *, output: TerminalOutput | None = None) -> None:
         self._session: PromptSession[str] = PromptSession(
             multiline=True,
             key_bindings=_keys(),
@@ -127,8 +129,7 @@ class TerminalReader:
             completer=WordCompleter([f"/{command}" for command in Command], sentence=True),
             complete_while_typing=False,
             bottom_toolbar=_TOOLBAR,
-            # Answers go to standard output, and may be redirected; all else goes to standard error.
-            output=create_output(stdout=sys.stderr),
+            output=output or create_output(stdout=sys.stderr),
         )
 
     async def read(self, *, prompt: str) -> str | Command:
