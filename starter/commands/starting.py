@@ -68,6 +68,7 @@ async def start(
     check_streaming(is_streamed=options.is_streamed, is_waiting=options.is_waiting, as_json=output.as_json)
     attachments = read_attachments(list(options.attachments))
     settings = load_settings()
+    store = open_store(settings.artifacts_url)
     if options.out is not None:
         check_out_dir(options.out)
     client = await connect()
@@ -75,7 +76,7 @@ async def start(
         previous = await last_interaction_of(client, previous_run_id)
         request = check_request(request.model_dump() | {"previous_interaction_id": previous})
     if attachments:
-        stored = await store_attachments(attachments, open_store(settings.artifacts_url))
+        stored = await store_attachments(attachments, store)
         request = check_request(request.model_dump() | {"attachments": stored})
     if request.agent is not None and request.agent not in KNOWN_AGENTS:
         agent = formats.one_line(request.agent)

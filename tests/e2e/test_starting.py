@@ -16,6 +16,8 @@ from runs.details import escape_markdown
 from runs.limits import MAX_INPUT_BYTES
 from runs.messages import AGENT_RUN, DEFAULT_AGENT, RESULT_MEMO, AgentRunRequest, Attachment
 from runs.phase import Phase
+from runs.planning import Planning
+from runs.tools import GoogleSearchTool
 from starter.errors import InvalidInput, RunNotFound, RunStillRunning
 from starter.runs import cancel_run, look_at_run, notify_run, result_of, start_run, watch_run
 from tests.dev_server import DevServer
@@ -127,6 +129,15 @@ async def test_a_difference_is_told_in_every_respect(client: Client) -> None:
     note = (await start_run(client, other, run_id="same", task_queue="nobody")).note
     assert note is not None
     assert note.startswith("run 'same' differs in its attachments;")
+    changes = {"tools": (GoogleSearchTool(),), "planning": Planning(), "previous_interaction_id": "i"}
+    other = REQUEST.model_copy(update=changes)
+    note = (await start_run(client, other, run_id="same", task_queue="nobody")).note
+    assert note is not None
+    assert note.startswith("run 'same' differs in its tools and planning and earlier interaction;")
+    other = REQUEST.model_copy(update={"agent": None, "model": "m"})
+    note = (await start_run(client, other, run_id="same", task_queue="nobody")).note
+    assert note is not None
+    assert note.startswith(f"run 'same' differs in its agent ({DEFAULT_AGENT!r});")
 
 
 async def test_waiting_for_a_result_has_a_bound(client: Client) -> None:
