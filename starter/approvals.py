@@ -13,6 +13,7 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from runs.message import Message
 from runs.messages import AgentRunStatus
 from runs.planning import ApprovePlan, RevisePlan
 from runs.text import clean_text
@@ -90,7 +91,7 @@ async def decide_tool_call(
         TemporalError: Temporal could not be asked.
     """
     decided = DecideToolCall(call_id=call.call_id, digest=call.digest, decision=decision, reason=reason)
-    return await send_update(client, run_id, "decide_tool_call", decided, wait_timeout_s=_UPDATE_TIMEOUT_S)
+    return await _decide(client, run_id, "decide_tool_call", decided)
 
 
 async def approve_plan(client: Client, run_id: str, *, note: str = "") -> AgentRunStatus:
@@ -107,9 +108,7 @@ async def approve_plan(client: Client, run_id: str, *, note: str = "") -> AgentR
         RunStillRunning: No worker carried it out in time; it is carried out when one comes.
         TemporalError: Temporal could not be asked.
     """
-    return await send_update(
-        client, run_id, "approve_plan", ApprovePlan(note=note), wait_timeout_s=_UPDATE_TIMEOUT_S
-    )
+    return await _decide(client, run_id, "approve_plan", ApprovePlan(note=note))
 
 
 async def revise_plan(client: Client, run_id: str, feedback: str) -> AgentRunStatus:
@@ -126,6 +125,10 @@ async def revise_plan(client: Client, run_id: str, feedback: str) -> AgentRunSta
         RunStillRunning: No worker carried it out in time; it is carried out when one comes.
         TemporalError: Temporal could not be asked.
     """
+    return await _decide(client, run_id, "revise_plan", RevisePlan(feedback=feedback))
+
+
+async def _decide(client: Client, run_id: str, update: str, argument: Message) -> AgentRunStatus:
     return await send_update(
-        client, run_id, "revise_plan", RevisePlan(feedback=feedback), wait_timeout_s=_UPDATE_TIMEOUT_S
+        client, run_id, update, argument, result_type=AgentRunStatus, wait_timeout_s=_UPDATE_TIMEOUT_S
     )

@@ -1,9 +1,9 @@
 """What Temporal's description of a workflow says about the run in it."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
@@ -15,6 +15,8 @@ from temporalio.client import (
 )
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError  # noqa: A004 - Temporal's name
 
+from chains.messages import CHAIN, ChainPhase
+from runs.conversation import CONVERSATION, ConversationPhase
 from runs.errors import ActivityErrorType
 from runs.memos import AGENT_MEMO, QUESTION_MEMO
 from runs.messages import AGENT_RUN, RESULT_MEMO, AgentRunRequest, AgentRunResult, Sighting
@@ -22,9 +24,15 @@ from runs.phase import Phase
 from runs.text import first_line
 from starter.errors import RunNotFound
 from starter.formats import seconds_between
+from starter.kinds import RunKind
+from starter.queries import WORKFLOW_TYPES
 from starter.temporal import RPC_TIMEOUT
 from starter.views import RunRow, RunView
 from workflows import search_attributes
+
+_Input = TypeVar("_Input", bound=BaseModel)
+
+_KINDS: Final = {workflow_type: kind for kind, workflow_type in WORKFLOW_TYPES.items()}
 
 _WATCH: Final = "watch_interaction"
 """The pending activity whose heartbeat details are the newest `Sighting`."""
@@ -63,6 +71,30 @@ def phase_of(status: WorkflowExecutionStatus | None, *, published: str | None) -
         case _:
             # A run that publishes its end closes with the same workflow task.
             return phase if phase is not None and not phase.is_end else Phase.REQUESTED
+
+
+def chain_phase_of(status: WorkflowExecutionStatus | None, *, published: str | None) -> ChainPhase:
+    """Return where a chain stands, from what Temporal knows and what the chain last published.
+
+    Temporal's word wins: a chain that was terminated publishes nothing any more.
+
+    Args:
+        status: Of the workflow; None when the server did not say.
+        published: The ``RunPhase`` search attribute.
+    """
+    phase = ChainPhase(published) if published in set(ChainPhase) else ChainPhase.RUNNING
+    match status:
+        case WorkflowExecutionStatus.COMPLETED:
+            return phase if phase is ChainPhase.INCOMPLETE else ChainPhase.COMPLETED
+        case WorkflowExecutionStatus.CANCELED:
+            return ChainPhase.CANCELLED
+        case WorkflowExecutionStatus.FAILED:
+            return phase if phase is ChainPhase.REJECTED else ChainPhase.FAILED
+        case WorkflowExecutionStatus.TERMINATED | WorkflowExecutionStatus.TIMED_OUT:
+            return ChainPhase.FAILED
+        case _:
+            # A chain that publishes its end closes with the same workflow task.
+            return ChainPhase.RUNNING if phase.is_end else phase
 
 
 async def view_of(
@@ -121,12 +153,13 @@ async def view_of(
 
 
 async def row_of(execution: WorkflowExecution) -> RunRow:
-    """Return the run that ``execution``, one of a list, stands for."""
+    """Return the run, chain or conversation that ``execution``, one of a list, stands for."""
     attributes = execution.typed_search_attributes
     question = await execution.memo_value(QUESTION_MEMO, None)
     return RunRow(
         run_id=execution.id,
-        phase=phase_of(execution.status, published=attributes.get(search_attributes.PHASE)),
+        kind=_KINDS.get(execution.workflow_type, RunKind.RUN),
+        phase=_listed_phase_of(execution),
         agent=attributes.get(search_attributes.AGENT) or await execution.memo_value(AGENT_MEMO, None),
         question=question if isinstance(question, str) else None,
         labels=tuple(attributes.get(search_attributes.LABELS) or ()),
@@ -138,20 +171,41 @@ async def row_of(execution: WorkflowExecution) -> RunRow:
     )
 
 
+def _listed_phase_of(execution: WorkflowExecution) -> Phase | ChainPhase | ConversationPhase:
+    published = execution.typed_search_attributes.get(search_attributes.PHASE)
+    match execution.workflow_type:
+        case typed if typed == CHAIN:
+            return chain_phase_of(execution.status, published=published)
+        case typed if typed == CONVERSATION:
+            is_open = execution.status is WorkflowExecutionStatus.RUNNING
+            return ConversationPhase.OPEN if is_open else ConversationPhase.CLOSED
+        case _:
+            return phase_of(execution.status, published=published)
+
+
 async def request_of(client: Client, run_id: str) -> AgentRunRequest | None:
     """Return what a run was started with; None when that is no request.
 
     Raises:
         temporalio.service.RPCError: Temporal could not be asked.
     """
-    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
+    return await input_of(client, run_id, AgentRunRequest)
+
+
+async def input_of(client: Client, workflow_id: str, kind: type[_Input]) -> _Input | None:
+    """Return what a workflow's latest execution was started with; None when that is no ``kind``.
+
+    Raises:
+        temporalio.service.RPCError: Temporal could not be asked.
+    """
+    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(workflow_id)
     async for event in handle.fetch_history_events(page_size=1, rpc_timeout=RPC_TIMEOUT):
         started = event.workflow_execution_started_event_attributes
         try:
-            [request] = await client.data_converter.decode(list(started.input.payloads), [AgentRunRequest])
+            [given] = await client.data_converter.decode(list(started.input.payloads), [kind])
         except (ValueError, RuntimeError):
             return None
-        return request if isinstance(request, AgentRunRequest) else None
+        return given if isinstance(given, kind) else None
     return None
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from starter.cli import asking, chatting, deciding, looking, services
+from starter.cli import asking, chaining, chatting, deciding, looking, services
 from starter.cli.optional_values import with_values
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ _PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "
 app.command()(asking.research)
 app.command()(asking.ask)
 app.command()(chatting.chat)
+app.add_typer(chaining.app, name="chain")
 app.command()(looking.status)
 app.command()(looking.watch)
 app.command()(looking.result)

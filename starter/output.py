@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from pydantic import BaseModel
@@ -10,11 +11,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from starter import formats
+from starter import chain_formats, formats
 from starter.errors import ExitCode, StarterError
 from starter.progress import phase_style
 from starter.tables import COLUMNS, cells_of, table_of
-from starter.views import Problem, ProblemReport, RunList, RunRow, RunView
+from starter.views import ChainView, Problem, ProblemReport, RunList, RunRow, RunView
 
 _MAX_PANEL_COLUMNS = 100
 """Wider lines are hard to read."""
@@ -39,6 +40,11 @@ class Output:
     def is_interactive(self) -> bool:
         """Whether somebody can be asked."""
         return self.is_terminal and sys.stdin.isatty() and not self.as_json
+
+    @property
+    def beside(self) -> TextIO:
+        """Where everything goes that is not the answer."""
+        return sys.stderr
 
     def say(self, text: str) -> None:
         """Tell something beside the answer, on a line of its own."""
@@ -84,17 +90,34 @@ class Output:
             lines = [f"{name}: {value}" for name, value in (*rows, *formats.places(view))]
             file.writelines(f"{line}\n" for line in (*lines, *waiting))
             return
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for name, value in rows:
-            style = phase_style(view.phase) if name == "phase" else ""
-            grid.add_row(Text(name), Text(value, style=style))
+        grid = _grid(rows, styles={"phase": phase_style(view.phase)})
         border = phase_style(view.phase).removeprefix("bold ")
         panel = Panel(grid, border_style=border, expand=False)
         self._draw(panel, file=file, max_columns=_MAX_PANEL_COLUMNS)
         places = [place for _, place in formats.places(view)]
         file.writelines(f"{line}\n" for line in (*places, *waiting))
+
+    def chain(self, view: ChainView) -> None:
+        """Print where a chain and each of its steps stand: a tree for people, lines for programs."""
+        if self.as_json:
+            self.json(view)
+            return
+        rows = chain_formats.summary(view)
+        waiting = [line for step in view.waiting for line in chain_formats.waiting_lines(step)]
+        if not sys.stdout.isatty():
+            for name, value in (*rows, *chain_formats.places(view)):
+                self.line(f"{name}: {value}")
+            if view.steps:
+                self.line("steps:")
+            for line in (*(f"  {line}" for line in chain_formats.lines_of(view.steps)), *waiting):
+                self.line(line)
+            return
+        self._draw(chain_formats.tree_of(view))
+        # What the tree says is not said again; what is to be copied is never folded.
+        self._draw(_grid(rows, leave_out=("chain", "phase", "elapsed", "took", "decide")))
+        commands = [value for name, value in rows if name == "decide"]
+        for line in (*(place for _, place in chain_formats.places(view)), *waiting, *commands):
+            self.line(line)
 
     def runs(self, rows: list[RunRow]) -> None:
         """Print a list of runs: a table for people, tab-separated lines for programs."""
@@ -131,3 +154,16 @@ class Output:
         if max_columns is not None:
             console.width = min(console.width, max_columns)
         console.print(drawn)
+
+
+def _grid(
+    rows: list[tuple[str, str]], *, styles: Mapping[str, str] | None = None, leave_out: Sequence[str] = ()
+) -> Table:
+    """Return names and values, side by side."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        if name not in leave_out:
+            grid.add_row(Text(name), Text(value, style=(styles or {}).get(name, "")))
+    return grid

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO, TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,13 +15,15 @@ from runs.phase import Phase
 from starter import formats
 from starter.views import RunView
 
+_View_contra = TypeVar("_View_contra", contravariant=True)
+
 _MAX_THOUGHT_CHARS: Final = 240
 """Three lines of a terminal of 80 columns."""
 
 _NARROW_COLUMNS: Final = 60
 """Below this, the agent's name would take the line that says how far it has come."""
 
-_STYLES: Final[dict[Phase, str]] = {
+_STYLES: Final[dict[str, str]] = {
     Phase.COMPLETED: "bold green",
     Phase.INCOMPLETE: "bold yellow",
     Phase.FAILED: "bold red",
@@ -30,15 +32,15 @@ _STYLES: Final[dict[Phase, str]] = {
 }
 
 
-def phase_style(phase: Phase) -> str:
-    """Return how rich is to write ``phase``."""
+def phase_style(phase: str) -> str:
+    """Return how rich is to write ``phase``, of a run or of a chain."""
     return _STYLES.get(phase, "bold cyan")
 
 
-class Progress(Protocol):
-    """Shows where a run stands while somebody waits."""
+class Shows(Protocol[_View_contra]):
+    """Shows where something stands while somebody waits."""
 
-    def show(self, view: RunView) -> None:
+    def show(self, view: _View_contra) -> None:
         """Show the newest view."""
 
     def pause(self) -> None:
@@ -46,6 +48,10 @@ class Progress(Protocol):
 
     def resume(self) -> None:
         """Go on after a pause, with the next view."""
+
+
+class Progress(Shows[RunView], Protocol):
+    """Shows where a run stands while somebody waits."""
 
 
 class LineProgress:

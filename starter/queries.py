@@ -1,15 +1,33 @@
 """What Temporal is asked for a list of runs."""
 
 from collections.abc import Iterable
+from typing import Final
 
+from chains.messages import CHAIN
+from runs.conversation import CONVERSATION
 from runs.messages import AGENT_RUN
 from runs.phase import Phase
 from runs.search_attributes import AGENT, LABELS, PHASE
+from starter.kinds import RunKind
+
+WORKFLOW_TYPES: Final = {
+    RunKind.RUN: AGENT_RUN,
+    RunKind.CHAIN: CHAIN,
+    RunKind.CHAT: CONVERSATION,
+}
 
 
-def list_query(*, phases: Iterable[Phase] = (), agent: str | None = None, label: str | None = None) -> str:
-    """Return the visibility query for runs in any of ``phases``, of ``agent``, with ``label``."""
-    conditions = [f"WorkflowType = {_quoted(AGENT_RUN)}"]
+def list_query(
+    *,
+    kinds: Iterable[RunKind] = (RunKind.RUN,),
+    phases: Iterable[Phase] = (),
+    agent: str | None = None,
+    label: str | None = None,
+) -> str:
+    """Return the visibility query for one of ``kinds`` in one of ``phases``, of ``agent``, with ``label``."""
+    types = ", ".join(_quoted(WORKFLOW_TYPES[kind]) for kind in kinds)
+    # An execution that was continued as new is part of a chain that is listed by its latest.
+    conditions = [f"WorkflowType IN ({types})", "ExecutionStatus != 'ContinuedAsNew'"]
     wanted = " OR ".join(f"({_phase_condition(phase)})" for phase in phases)
     if wanted:
         conditions.append(f"({wanted})")

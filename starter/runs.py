@@ -7,9 +7,7 @@
 None of them needs a worker: where a run stands is read from Temporal itself.
 """
 
-import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Any, Final
@@ -38,11 +36,13 @@ from runs.messages import (
 from runs.phase import Phase
 from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import request_of, row_of, view_of
-from starter.errors import InvalidInput, RunStillRunning, TemporalError, TemporalUnreachable
+from starter.errors import InvalidInput, RunStillRunning
+from starter.kinds import RunKind
 from starter.queries import list_query
-from starter.temporal import RPC_TIMEOUT, connect, has_worker, temporal_errors
+from starter.temporal import RPC_TIMEOUT, connect, temporal_errors
 from starter.updates import send_update
 from starter.views import CancelOutcome, RunRow, RunView, StartedRun
+from starter.watching import last_of, watched
 from workflows import search_attributes
 
 __all__ = [
@@ -64,17 +64,6 @@ _SUMMARY_CHARS: Final = 90
 _DETAILS_CHARS: Final = 4_000
 _MAX_DETAILS_BYTES: Final = 19_000
 """Of the question in the details; and of all of them, since Temporal refuses more than 20,000 bytes."""
-
-_YOUNG_S: Final = 60.0
-_LOOK_EVERY_YOUNG_S: Final = 0.3
-_LOOK_EVERY_S: Final = 1.0
-"""A look is one request that reads memory. In its first minute a run changes fast, or is being tried out."""
-
-_ASK_FOR_WORKER_EVERY_S: Final = 10.0
-"""A worker that is gone is noticed by what does not happen; asking more often would not tell sooner."""
-
-_REFUSED_FOR_S: Final = 30.0
-"""A server that has just come back may not know its namespaces for some seconds."""
 
 _COMPARED: Final = {
     "system instruction": "system_instruction",
@@ -175,28 +164,12 @@ async def watch_run(client: Client, run_id: str) -> AsyncIterator[RunView]:
         RunNotFound: There is no such run (any more).
         TemporalError: Temporal could not be asked at the first look, or refuses from now on.
     """
-    view = await look_at_run(client, run_id)
-    asked_at = seen_at = time.monotonic()
-    view = view.model_copy(update={"has_worker": await _has_worker(client, view.task_queue)})
-    while True:
+
+    async def look(before: RunView | None) -> RunView:
+        return await look_at_run(client, run_id, before=before)
+
+    async for view in watched(client, look):
         yield view
-        if view.phase.is_end:
-            return
-        await asyncio.sleep(_LOOK_EVERY_YOUNG_S if view.elapsed_s < _YOUNG_S else _LOOK_EVERY_S)
-        try:
-            now = await look_at_run(client, run_id, before=view)
-            worker = view.has_worker
-            if time.monotonic() - asked_at > _ASK_FOR_WORKER_EVERY_S or worker is False:
-                asked_at = time.monotonic()
-                worker = await _has_worker(client, view.task_queue)
-        except TemporalError as error:
-            is_away = isinstance(error, TemporalUnreachable)
-            if not is_away and time.monotonic() - seen_at > _REFUSED_FOR_S:
-                raise
-            view = view.model_copy(update={"is_temporal_away": True})
-        else:
-            seen_at = time.monotonic()
-            view = now.model_copy(update={"has_worker": worker})
 
 
 async def result_of(client: Client, run_id: str, *, wait_timeout_s: float | None = None) -> RunView:
@@ -221,21 +194,23 @@ async def result_of(client: Client, run_id: str, *, wait_timeout_s: float | None
     return view
 
 
-async def list_runs(
+async def list_runs(  # noqa: PLR0913 - one parameter per filter
     client: Client,
     *,
+    kinds: Iterable[RunKind] = (RunKind.RUN,),
     phases: Iterable[Phase] = (),
     agent: str | None = None,
     label: str | None = None,
     limit: int = 20,
 ) -> list[RunRow]:
-    """Return runs, those under way first, then the newest.
+    """Return runs, those under way first, then the newest; also chains and conversations, if asked for.
 
     Temporal's list lags behind by about a second.
 
     Args:
         client: From `connect`.
-        phases: Only runs in one of these; none given means all.
+        kinds: What to list.
+        phases: Only what is in one of these; none given means all.
         agent: Only runs of this agent.
         label: Only runs that carry this label.
         limit: How many at the most.
@@ -245,7 +220,9 @@ async def list_runs(
     """
     async with temporal_errors(client):
         executions = client.list_workflows(
-            list_query(phases=phases, agent=agent, label=label), limit=limit, rpc_timeout=RPC_TIMEOUT
+            list_query(kinds=kinds, phases=phases, agent=agent, label=label),
+            limit=limit,
+            rpc_timeout=RPC_TIMEOUT,
         )
         return [await row_of(execution) async for execution in executions]
 
@@ -298,7 +275,14 @@ async def resolve_run(
     view = await look_at_run(client, run_id)
     if view.phase.is_end:
         raise InvalidInput(f"run {run_id} has ended ({view.phase}); there is nothing to resolve")
-    await send_update(client, run_id, "resolve_submission", resolution, wait_timeout_s=wait_timeout_s)
+    await send_update(
+        client,
+        run_id,
+        "resolve_submission",
+        resolution,
+        result_type=AgentRunStatus,
+        wait_timeout_s=wait_timeout_s,
+    )
     return await look_at_run(client, run_id)
 
 
@@ -328,13 +312,7 @@ async def notify_run(
 
 
 async def _last_view(client: Client, run_id: str, *, wait_timeout_s: float | None) -> RunView:
-    view: RunView | None = None
-    try:
-        async with asyncio.timeout(wait_timeout_s):
-            async for view in watch_run(client, run_id):  # noqa: B007 - the last one is what is wanted
-                pass
-    except TimeoutError:
-        pass
+    view = await last_of(watch_run(client, run_id), wait_timeout_s=wait_timeout_s)
     return view or await look_at_run(client, run_id)
 
 
@@ -372,14 +350,6 @@ async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> 
     if not different:
         return None
     return f"run {run_id!r} differs in its {' and '.join(different)}; it is left as it is"
-
-
-async def _has_worker(client: Client, task_queue: str) -> bool | None:
-    """Say whether a worker polls ``task_queue``; None when Temporal does not tell."""
-    try:
-        return await has_worker(client, task_queue=task_queue)
-    except TemporalError:
-        return None
 
 
 async def _with_what_it_says(

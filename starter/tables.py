@@ -10,9 +10,9 @@ from starter import formats
 from starter.progress import phase_style
 from starter.views import RunRow
 
-COLUMNS: Final = ("RUN", "PHASE", "AGENT", "STARTED", "TOOK", "TOKENS", "COST", "QUESTION")
+COLUMNS: Final = ("RUN", "KIND", "PHASE", "AGENT", "STARTED", "TOOK", "TOKENS", "COST", "QUESTION")
 
-_BY_IMPORTANCE: Final = ("RUN", "PHASE", "TOOK", "STARTED", "QUESTION", "COST", "TOKENS", "AGENT")
+_BY_IMPORTANCE: Final = ("RUN", "PHASE", "TOOK", "STARTED", "QUESTION", "KIND", "COST", "TOKENS", "AGENT")
 """Where a terminal is narrow, columns are left out from the end of this."""
 
 _QUESTION_COLUMNS: Final = 20
@@ -26,6 +26,7 @@ def cells_of(row: RunRow) -> tuple[str, ...]:
     """Return what stands in a run's line, a cell for each of `COLUMNS`."""
     return (
         row.run_id,
+        row.kind.value,
         row.phase.value.replace("_", " "),
         formats.one_line(row.agent or "-"),
         formats.clock(row.requested_at),

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from chains.messages import ChainPhase, ChainResult, ChainStatus, StepPhase, StepView
 from runs.budget import Spent
 from runs.conversation import ConversationPhase, ConversationResult, ConversationStatus
 from runs.messages import AgentRunResult, CancelReport, Sighting
@@ -11,6 +12,7 @@ from runs.phase import Phase
 from runs.planning import PlanView
 from runs.tool_calls import PendingToolCall
 from starter.errors import ExitCode
+from starter.kinds import RunKind
 
 Waiting = PlanView | PendingToolCall
 """What a run may wait with for a person."""
@@ -113,16 +115,18 @@ class FinishedRun(RunView):
 
 
 class RunRow(_View):
-    """One line of a list of runs.
+    """One line of a list of runs, chains and conversations.
 
     Attributes:
+        question: The question's first line; a chain's name and inputs; a conversation's first message.
         ended_at: When it ended; None while it goes on.
         tokens: Tokens used; None when unknown.
         cost_usd: Their estimated cost; None when unknown.
     """
 
     run_id: str
-    phase: Phase
+    kind: RunKind = RunKind.RUN
+    phase: Phase | ChainPhase | ConversationPhase
     agent: str | None = None
     question: str | None = None
     labels: tuple[str, ...] = ()
@@ -212,6 +216,116 @@ class ConversationList(_View):
     """What ``longhaul chat --list --json`` prints."""
 
     conversations: tuple[ConversationRow, ...]
+
+
+class StartedChain(_View):
+    """Answer to starting a chain.
+
+    Attributes:
+        chain_id: What every other command takes.
+        is_new: False when a chain with this id was there already and nothing was started.
+        note: What the caller should know about the chain that was there, or None.
+    """
+
+    chain_id: str
+    is_new: bool
+    note: str | None = None
+
+
+class ChainView(_View):
+    """Where a chain stands, as far as one look shows.
+
+    Attributes:
+        chain_id: The chain's id.
+        phase: Where it stands.
+        subject: Its name and inputs, in one line.
+        task_queue: Where it waits for a worker.
+        started_at: When it began, as far as is known without a worker.
+        elapsed_s: Seconds since then, or until it ended.
+        running_run_ids: Runs that are under way for its steps.
+        status: What it says of itself, or last said; None when no worker has answered for it yet, and after
+            its end.
+        result: What it left behind; None before its end, and when it was ended from outside.
+        problem: Why it does not go on, or why it ended without a result; None when all is well.
+        has_worker: Whether a worker polls its task queue; None when nobody asked.
+        is_temporal_away: Whether Temporal stopped answering while this chain was watched; the rest is then
+            what was last seen.
+        execution_id: Which of the chain's executions was looked at; for a cheaper look the next time.
+        history_events: How long its history was; for the same.
+    """
+
+    chain_id: str
+    phase: ChainPhase
+    subject: str | None = None
+    task_queue: str
+    started_at: datetime
+    elapsed_s: float
+    running_run_ids: tuple[str, ...] = ()
+    status: ChainStatus | None = None
+    result: ChainResult | None = None
+    problem: str | None = None
+    has_worker: bool | None = None
+    is_temporal_away: bool = False
+    execution_id: str | None = Field(default=None, exclude=True)
+    history_events: int = Field(default=0, exclude=True)
+
+    @property
+    def steps(self) -> tuple[StepView, ...]:
+        """Its steps, in the order of the file; none where nothing is known of them."""
+        known = self.result or self.status
+        return known.steps if known else ()
+
+    @property
+    def waiting(self) -> tuple[StepView, ...]:
+        """The steps that wait for a person."""
+        return tuple(step for step in self.steps if step.phase is StepPhase.AWAITING_APPROVAL)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How a command that waited for this chain ends."""
+        if not self.phase.is_end:
+            return ExitCode.STILL_RUNNING
+        is_done = self.phase in {ChainPhase.COMPLETED, ChainPhase.INCOMPLETE}
+        return ExitCode.DONE if is_done else ExitCode.RUN_FAILED
+
+
+class FinishedChain(ChainView):
+    """A `ChainView` with the result itself.
+
+    Attributes:
+        output: The whole text of the result; None when there is none.
+        saved: Files that were copied for the caller.
+    """
+
+    output: str | None = None
+    saved: tuple[str, ...] = ()
+
+
+class CancelledChain(_View):
+    """What came of cancelling a chain.
+
+    Attributes:
+        phase: Where the chain stood when the waiting ended.
+        had_ended: Whether there was nothing left to cancel.
+    """
+
+    chain_id: str
+    phase: ChainPhase
+    had_ended: bool = False
+
+
+class CheckedChain(_View):
+    """What ``longhaul chain check --json`` prints of a file that is a chain.
+
+    Attributes:
+        inputs: Those that have to be given, by name.
+        attachments: Files that it attaches.
+    """
+
+    name: str
+    steps: int
+    inputs: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
 
 
 class Check(_View):

@@ -1,4 +1,4 @@
-"""``longhaul approve``, ``deny``, ``revise``, ``cancel`` and ``resolve``: what decides about a run."""
+"""``longhaul approve``, ``deny``, ``revise``, ``cancel`` and ``resolve``: what decides."""
 # ruff: noqa: PLC0415 - Temporal's library takes a second to load, which `longhaul --help` need not wait for.
 
 from typing import Annotated
@@ -13,42 +13,59 @@ CallId = Annotated[
 ]
 
 
-def approve(
+StepName = Annotated[
+    str | None,
+    typer.Option(
+        "--step", metavar="STEP", help="Which step of a chain, where several wait.", show_default=False
+    ),
+]
+
+
+def approve(  # noqa: PLR0913 - one parameter per option is typer's way
     run_id: RunId,
     *,
     call: CallId = None,
+    step: StepName = None,
     note: Annotated[
-        str, typer.Option(metavar="TEXT", help="A last word to the agent about its plan.", show_default=False)
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="A last word to the agent about its plan; for a chain, what later steps may refer to.",
+            show_default=False,
+        ),
     ] = "",
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Approve the plan or the function call that a run waits with."""
+    """Approve the plan or the function call that a run waits with, or what a step of a chain asks."""
     from starter.commands.approving import ApproveOptions
     from starter.commands.approving import approve as run
     from starter.exiting import run_to_exit
     from starter.output import Output
 
     output = Output(as_json=as_json)
-    options = ApproveOptions(run_id=run_id, call_id=call, note=note, is_sure=is_sure)
+    options = ApproveOptions(run_id=run_id, call_id=call, step=step, note=note, is_sure=is_sure)
     run_to_exit(run(options, output=output), output=output)
 
 
 def deny(
     run_id: RunId,
     *,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the model is told.", show_default=False)],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why; the model, or the chain, is told.", show_default=False)
+    ],
     call: CallId = None,
+    step: StepName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a function call that a run waits with not carried out."""
+    """Have a function call that a run waits with not carried out, or reject what a step of a chain asks."""
     from starter.commands.approving import DenyOptions
     from starter.commands.approving import deny as run
     from starter.exiting import run_to_exit
     from starter.output import Output
 
     output = Output(as_json=as_json)
-    options = DenyOptions(run_id=run_id, call_id=call, reason=reason)
+    options = DenyOptions(run_id=run_id, call_id=call, step=step, reason=reason)
     run_to_exit(run(options, output=output), output=output)
 
 
@@ -80,7 +97,7 @@ def cancel(
     ] = "60s",
     as_json: AsJson = False,
 ) -> None:
-    """Stop a run, and say whether the API confirmed that it stopped."""
+    """Stop a run or a chain; of a run, say whether the API confirmed that it stopped."""
     from starter.commands.results import cancel as run
     from starter.exiting import run_to_exit
     from starter.output import Output

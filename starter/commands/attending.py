@@ -1,10 +1,11 @@
 """Showing a run to a person as it goes on, and what in it waits for that person."""
 
 import asyncio
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from temporalio.client import Client
 
@@ -14,32 +15,53 @@ from starter import formats
 from starter.approvals import approve_plan, decide_tool_call, revise_plan
 from starter.errors import StarterError
 from starter.output import Output
-from starter.progress import Progress
+from starter.progress import Progress, Shows
 from starter.prompting import Ask, ask_line
 from starter.views import RunView, Waiting, key_of
 
+_View = TypeVar("_View")
+_Item = TypeVar("_Item")
 
-class Attendant:
-    """Shows each view of a run; what waits for a person is told once, or asked about where one is there.
+_Key = tuple[str, ...]
+"""What tells an item from all else that ever waits."""
 
-    While somebody is asked, nothing is redrawn and the run is watched on: what is decided elsewhere, or
+
+class Attending(ABC, Generic[_View, _Item]):
+    """Shows each view of something; what waits for a person is told once, or asked about where one is there.
+
+    While somebody is asked, nothing is redrawn and the views are watched on: what is decided elsewhere, or
     expires, is not asked about any longer.
 
     Args:
-        client: Of the run's namespace.
         output: Where things are told.
         progress: Where views are shown.
-        ask: How questions are put; None for the terminal.
+        ask: How questions are put.
     """
 
-    def __init__(self, client: Client, output: Output, progress: Progress, *, ask: Ask = ask_line) -> None:
-        self._client = client
+    def __init__(self, output: Output, progress: Shows[_View], *, ask: Ask) -> None:
         self._output = output
         self._progress = progress
         self._ask = ask
-        self._told: set[tuple[str, ...]] = set()
-        self._about: tuple[str, ...] | None = None
+        self._told: set[_Key] = set()
+        self._about: _Key | None = None
         self._talk: asyncio.Task[None] | None = None
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether what waits is decided about here."""
+        return self._output.is_interactive
+
+    @abstractmethod
+    def _waiting_in(self, view: _View) -> Iterable[tuple[_Key, _Item]]:
+        """Yield what waits for a person."""
+
+    @abstractmethod
+    def _tell(self, view: _View, item: _Item) -> None:
+        """Tell what waits, and how to decide about it where nobody can be asked."""
+
+    @abstractmethod
+    def _talk_about(self, view: _View, item: _Item) -> Coroutine[Any, Any, None]:
+        """Ask about what waits, and do what the person says."""
 
     async def __aenter__(self) -> Self:
         """Begin."""
@@ -57,9 +79,9 @@ class Attendant:
             with suppress(asyncio.CancelledError, StarterError):
                 await self._talk
 
-    def attend(self, view: RunView) -> None:
+    def attend(self, view: _View) -> None:
         """Show ``view``, and tell or ask about what waits in it."""
-        waiting = {key_of(item): item for item in view.waiting}
+        waiting = dict(self._waiting_in(view))
         if self._talk is not None and not self._has_ended(self._talk, still_waits=self._about in waiting):
             return
         self._progress.show(view)
@@ -67,13 +89,13 @@ class Attendant:
             if key in self._told:
                 continue
             self._told.add(key)
-            if not self._output.is_interactive:
-                self._tell(view.run_id, item)
+            if not self._is_answering:
+                self._tell(view, item)
                 continue
             self._progress.pause()
             self._about = key
-            self._tell(view.run_id, item)
-            self._talk = asyncio.create_task(self._talk_about(view.run_id, item))
+            self._tell(view, item)
+            self._talk = asyncio.create_task(self._talk_about(view, item))
             return
 
     def _has_ended(self, talk: asyncio.Task[None], *, still_waits: bool) -> bool:
@@ -90,17 +112,35 @@ class Attendant:
         self._progress.resume()
         return True
 
-    def _tell(self, run_id: str, item: Waiting) -> None:
+
+class Attendant(Attending[RunView, Waiting]):
+    """Shows each view of a run, and asks about its plans and the calls that need approval.
+
+    Args:
+        client: Of the run's namespace.
+        output: Where things are told.
+        progress: Where views are shown.
+        ask: How questions are put.
+    """
+
+    def __init__(self, client: Client, output: Output, progress: Progress, *, ask: Ask = ask_line) -> None:
+        super().__init__(output, progress, ask=ask)
+        self._client = client
+
+    def _waiting_in(self, view: RunView) -> Iterable[tuple[_Key, Waiting]]:
+        return ((key_of(item), item) for item in view.waiting)
+
+    def _tell(self, view: RunView, item: Waiting) -> None:
         for line in formats.waiting_lines(item):
             self._output.say(line)
         if not self._output.is_interactive:
-            for command in formats.deciding_commands(run_id, item):
+            for command in formats.deciding_commands(view.run_id, item):
                 self._output.say(f"  {command}")
 
-    def _talk_about(self, run_id: str, item: Waiting) -> Coroutine[Any, Any, None]:
+    def _talk_about(self, view: RunView, item: Waiting) -> Coroutine[Any, Any, None]:
         if isinstance(item, PlanView):
-            return self._talk_about_plan(run_id, item)
-        return self._talk_about_call(run_id, item)
+            return self._talk_about_plan(view.run_id, item)
+        return self._talk_about_call(view.run_id, item)
 
     async def _talk_about_plan(self, run_id: str, plan: PlanView) -> None:
         while True:

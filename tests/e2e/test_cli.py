@@ -297,7 +297,7 @@ async def test_a_list_holds_the_runs_asked_for(longhaul: Command, stack: Stack) 
     table = longhaul("list", "--agent", "a2").out.splitlines()
     assert [line.split("\t")[0] for line in table] == ["RUN", "two"]
     nothing = longhaul("list", "--label", "nobody's")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "No runs.\n")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing found.\n")
 
 
 def test_what_is_not_there_is_not_found(longhaul: Command) -> None:

@@ -25,6 +25,9 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> Decided:
     async def look_at_run(*_: object) -> object:
         return view()
 
+    async def is_chain(*_: object) -> bool:
+        return False
+
     def noting(name: str) -> Callable[..., Any]:
         async def note(_client: None, run_id: str, *arguments: Any, **options: Any) -> None:
             all_.append((name, run_id, *arguments, *options.values()))
@@ -35,6 +38,7 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> Decided:
         monkeypatch.setattr(approving, name, noting(name))
     monkeypatch.setattr(approving, "connect", connect)
     monkeypatch.setattr(approving, "look_at_run", look_at_run)
+    monkeypatch.setattr(approving, "is_chain", is_chain)
     return all_
 
 

@@ -25,8 +25,8 @@ def test_a_program_reads_lines_of_tab_separated_cells(capsys: pytest.CaptureFixt
     Output(as_json=False).runs([row(question="a\tb\nc", tokens=1_234, cost_usd=0.5), row()])
     lines = capsys.readouterr().out.splitlines()
     assert len({line.count("\t") for line in lines}) == 1
-    assert lines[1].split("\t")[5:] == ["1,234", "$0.50", "a b"]
-    assert lines[2].split("\t")[5:] == ["-", "-", "-"]
+    assert lines[1].split("\t")[6:] == ["1,234", "$0.50", "a b"]
+    assert lines[2].split("\t")[6:] == ["-", "-", "-"]
 
 
 def test_json_is_ascii(capsys: pytest.CaptureFixture[str]) -> None:

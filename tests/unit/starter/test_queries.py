@@ -1,16 +1,24 @@
 from runs.phase import Phase
+from starter.kinds import RunKind
 from starter.queries import list_query
+
+_RUNS = "WorkflowType IN ('AgentRun') AND ExecutionStatus != 'ContinuedAsNew'"
 
 
 def test_without_filters_all_runs_are_asked_for() -> None:
-    """Only the workflow type narrows the list: other workflows share the namespace."""
-    assert list_query() == "WorkflowType = 'AgentRun'"
+    """Other workflows share the namespace, and a chain that was continued as new is listed once."""
+    assert list_query() == _RUNS
+
+
+def test_other_kinds_are_listed_too() -> None:
+    """Chains and conversations are workflows of types of their own."""
+    assert list_query(kinds=RunKind).startswith("WorkflowType IN ('AgentRun', 'Chain', 'Conversation') AND")
 
 
 def test_filters_are_all_to_hold() -> None:
     """Any of the phases, and the agent, and the label."""
     assert list_query(phases=[Phase.RUNNING, Phase.CANCELLED], agent="a", label="l") == (
-        "WorkflowType = 'AgentRun'"
+        f"{_RUNS}"
         " AND ((ExecutionStatus = 'Running' AND RunPhase = 'running') OR (ExecutionStatus = 'Canceled'))"
         " AND RunAgent = 'a' AND RunLabels = 'l'"
     )
