@@ -38,7 +38,7 @@ from runs.messages import (
     Submitted,
     WatchInteraction,
 )
-from runs.pacing import Pacing, next_look_s
+from runs.pacing import Pacing, for_a_model, next_look_s
 from runs.pricing import PriceTable
 
 log = structlog.get_logger()
@@ -171,7 +171,7 @@ class InteractionActivities:
             seen.problem or seen.status or "running",
             kind=ActivityErrorType.STILL_RUNNING,
             after_s=next_look_s(
-                watched.pacing or self._pacing,
+                watched.pacing or (for_a_model(self._pacing) if watched.is_model else self._pacing),
                 elapsed_s=(now - watched.accepted_at).total_seconds(),
                 failures=seen.failures,
                 retry_after_s=retry_after_s,

@@ -353,6 +353,8 @@ class WatchInteraction(Message):
     accepted_at: datetime
     """When the submission was accepted, by the server's clock: pacing counts from here."""
     pacing: Pacing | None = None
+    is_model: bool = False
+    """Whether a model answers, which takes seconds where an agent takes minutes."""
 
 
 class Sighting(Message):

@@ -34,6 +34,16 @@ class Pacing(BaseModel):
         return self
 
 
+def for_a_model(pacing: Pacing) -> Pacing:
+    """Return ``pacing`` for a model's answer, which takes seconds, and which somebody may be waiting for.
+
+    A look a second while it is young, and ten percent on top of what it has taken once it is not.
+    """
+    return Pacing(
+        poll_min_s=min(pacing.poll_min_s, 1.0), poll_max_s=pacing.poll_max_s, growth=max(pacing.growth, 0.1)
+    )
+
+
 def next_look_s(
     pacing: Pacing, *, elapsed_s: float, failures: int = 0, retry_after_s: float | None = None
 ) -> float:

@@ -612,6 +612,7 @@ class AgentRunWorkflow:
                 interaction_id=self._interaction_id,
                 accepted_at=self._accepted_at,
                 pacing=self._request.pacing,
+                is_model=self._request.model is not None,
             ),
             start_to_close_timeout=timeouts.LOOK_TIMEOUT,
             retry_policy=timeouts.LOOK_RETRY,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from runs.pacing import Pacing, next_look_s, resubmit_after_s
+from runs.pacing import Pacing, for_a_model, next_look_s, resubmit_after_s
 
 _elapsed = st.floats(min_value=-1e9, max_value=1e9)
 _failures = st.integers(min_value=0, max_value=10_000)
@@ -67,3 +67,14 @@ def test_a_hint_of_seconds_is_not_followed_for_ever(asked_s: float) -> None:
         resubmit_after_s(refusals=refusals, retry_after_s=asked_s, jitter=0.0) for refusals in range(1, 2_100)
     )
     assert waited_s > 7 * 24 * 3600
+
+
+@pytest.mark.parametrize(("elapsed_s", "delay_s"), [(0, 1), (10, 1), (60, 6), (3600, 30)])
+def test_a_model_is_looked_at_more_often_while_it_is_young(elapsed_s: float, delay_s: float) -> None:
+    """Its answer takes seconds, and somebody may be waiting; one that takes long is like an agent's."""
+    assert next_look_s(for_a_model(Pacing()), elapsed_s=elapsed_s) == pytest.approx(delay_s)
+
+
+def test_a_workers_own_pacing_is_not_slowed_down_for_a_model() -> None:
+    """Whoever looks more often than once a second still does."""
+    assert for_a_model(Pacing(poll_min_s=0.2, poll_max_s=0.5)).poll_min_s == 0.2
