@@ -218,7 +218,8 @@ def _reason_of(step: StepView) -> str:
 
 def _drawn(step: StepView) -> Text:
     sign, style = _STYLES[step.phase]
-    line = Text(f"{sign} ", style=style)
+    line = Text()
+    line.append(f"{sign} ", style=style)
     line.append(step.name, style="" if step.phase is not StepPhase.WAITING else "dim")
     line.append(f" {step.kind.value}", style="dim")
     line.append(f"  {words_of(step.phase)}", style=style)

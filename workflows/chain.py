@@ -277,7 +277,7 @@ class ChainWorkflow:
             StoreText(text=text.text, quotes=text.quotes, key=f"{self._folder}/{name}.md"),
             start_to_close_timeout=timeouts.STORE_TEXT_TIMEOUT,
             retry_policy=timeouts.STORE_TEXT_RETRY,
-            summary=f"put {name} together",
+            summary=f"put {name.removeprefix('steps/')} together",
         )
 
     def _stop(self) -> None:

@@ -19,6 +19,7 @@ from activities import timeouts
 from activities.interaction_activities import InteractionActivities
 from runs.messages import SubmitInteraction, Submitted
 from tests.replay.record import HISTORIES, SCENARIOS
+from tests.replay.record_chains import CHAINS
 from tests.replay.record_conversations import CONVERSATIONS
 from workflows.agent_run import AgentRunWorkflow
 from workflows.registry import WORKFLOWS
@@ -48,7 +49,7 @@ async def test_recorded_runs_replay(path: Path) -> None:
 
 def test_every_scenario_is_recorded() -> None:
     """A shape of run that can be recorded has been."""
-    assert {path.stem for path in _RECORDED} >= {*SCENARIOS, *CONVERSATIONS}
+    assert {path.stem for path in _RECORDED} >= {*SCENARIOS, *CONVERSATIONS, *CHAINS}
 
 
 @pytest.mark.parametrize("path", _RECORDED, ids=lambda path: path.stem)
