@@ -43,8 +43,8 @@ REQUEST: Final = ConversationRequest(model="gemini-3.8-flash")
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack; what a test breaks of it, it mends."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as stack:
+    """A stack whose worker has function tools; what a test breaks of it, it mends."""
+    with running_stack(tmp_path_factory.mktemp("stack"), LONGHAUL_TOOLS="examples.weather") as stack:
         yield stack
 
 
@@ -194,19 +194,23 @@ def test_only_lists_are_json(longhaul: Command) -> None:
 async def test_a_message_is_answered_once_whatever_dies(longhaul: Command, stack: Stack, part: str) -> None:
     """Temporal or the worker is killed while a turn runs, and comes back."""
     name = f"killed-{part}"
+    client = await stack.client()
+    await start_conversation(client, REQUEST, conversation_id=name)
     with subprocess.Popen(  # noqa: ASYNC220 - it takes no time, and is read while it runs
-        command_of("chat"), env=longhaul.environ, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        command_of("chat", name), env=longhaul.environ, stdin=PIPE, stdout=PIPE, stderr=PIPE
     ) as chat:
         assert chat.stdin is not None
-        chat.stdin.write(f"{HELLO} [[emulator submission={name} duration_s=180]]\n".encode())
+        chat.stdin.write(f"{HELLO} [[emulator submission={name} duration_s=300]]\n".encode())
         chat.stdin.close()
         chat.stdin = None
 
-        async def accepted() -> None:
-            assert name in stack.emulator.admin("GET", "/stats")["submissions"]
+        async def between_looks() -> None:
+            assert (await look_at_conversation(client, name, is_status_wanted=False)).running_run_id
+            await stack.assert_between_looks(f"{name}-turn-1", client=client)
 
         try:
-            await assert_eventually(accepted)
+            # A look that the worker takes with it is missed only after its time-out.
+            await assert_eventually(between_looks)
             getattr(stack, part).kill()
             stack.mend()
             out, err = chat.communicate(timeout=WITHIN_S)
@@ -305,9 +309,12 @@ class Terminal:
     def wait_for(self, shown: str, *, after: str = "") -> None:
         """Wait until something has been shown, after something else was."""
         give_up_at = time.monotonic() + WITHIN_S
-        while shown not in self.text.rpartition(after)[2] if after else shown not in self.text:
+        while after not in self.text or shown not in self._after(after):
             assert time.monotonic() < give_up_at, self.text[-3_000:]
             time.sleep(0.02)
+
+    def _after(self, marker: str) -> str:
+        return self.text.rpartition(marker)[2] if marker else self.text
 
     def ended(self) -> int:
         """Wait for the end and return the exit code."""
@@ -329,8 +336,8 @@ def test_a_person_talks_at_a_terminal(longhaul: Command, stack: Stack) -> None:
     with Terminal(longhaul, "chat") as terminal:
         terminal.wait_for(">")
         terminal.type("Tell me\x1b\rabout tea\r")
-        terminal.wait_for("-turn-1: ")
-        terminal.wait_for(">", after="-turn-1: ")
+        terminal.wait_for("[1] chat-")
+        terminal.wait_for(">", after="[1] chat-")
         terminal.type("/nonsense\r")
         terminal.wait_for(">", after="there is no /nonsense")
         terminal.type("/cost\r")
@@ -341,6 +348,19 @@ def test_a_person_talks_at_a_terminal(longhaul: Command, stack: Stack) -> None:
         assert re.search(r"Closed chat-\w+ after 1 turn", terminal.text)
     history = (stack.home / "chat-history").read_text()
     assert "+Tell me\n+about tea\n" in history
+
+
+def test_a_call_that_needs_approval_is_asked_about_where_one_talks(longhaul: Command) -> None:
+    """And the conversation goes on after it."""
+    with Terminal(longhaul, "chat", "--tool", "order_umbrellas") as terminal:
+        terminal.wait_for(">")
+        terminal.type("order_umbrellas for Bergen\r")
+        terminal.wait_for("Approve this call? [y]es, [d]eny, [l]eave it: ")
+        terminal.type("y\r")
+        terminal.wait_for(">", after="[1] chat-")
+        assert "The function order_umbrellas returned" in terminal.text
+        terminal.type("\x04")
+        assert terminal.ended() == 0
 
 
 def test_ctrl_c_leaves_a_conversation_and_whoever_comes_back_has_the_answer(longhaul: Command) -> None:
@@ -355,7 +375,7 @@ def test_ctrl_c_leaves_a_conversation_and_whoever_comes_back_has_the_answer(long
         assert found is not None
     with Terminal(longhaul, "chat", found[1]) as terminal:
         terminal.wait_for("Still being answered")
-        terminal.wait_for(">", after="-turn-1: ")
+        terminal.wait_for(">", after="[1] chat-")
         assert "Here is what there is to say about tea." in terminal.text
         terminal.type("\x03")
         assert terminal.ended() == 0
