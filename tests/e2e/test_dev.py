@@ -138,10 +138,13 @@ async def test_the_demo_goes_from_nothing_to_a_report_to_nothing(session: Sessio
 
 
 async def test_every_address_is_printed_once_all_is_ready(standing_in: Session) -> None:
-    """Addresses of server, web page, API and worker, the folder, and what to type next."""
+    """Addresses of server, web page, API and worker, the folder, and what to type next.
+
+    Two of them are said again with what to type: Temporal's, and the API's for reading along.
+    """
     dev = await standing_in.start_dev()
     await dev.until(READY)
-    assert len(re.findall(r"127\.0\.0\.1:\d+", dev.output.rpartition("Ready.")[2])) == 5
+    assert len(re.findall(r"127\.0\.0\.1:\d+", dev.output.rpartition("Ready.")[2])) == 6
     assert f"{standing_in.home}/artifacts" in dev.output
     assert "PAID" not in dev.output
 

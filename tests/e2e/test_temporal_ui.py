@@ -140,7 +140,7 @@ async def test_the_page_of_a_running_run_says_where_it_stands(
         QUESTION,
         "Current Details",
         "Running",
-        f"Agent: {DEFAULT_AGENT}",
+        f"Asked: {DEFAULT_AGENT}",
         "Deadline: ",
         f"Interaction: {view.interaction_id}",
         f"The report will be in: {(stack.home / 'artifacts' / RUNNING).as_uri()}/",
