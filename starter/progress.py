@@ -17,6 +17,9 @@ from starter.views import RunView
 
 _View_contra = TypeVar("_View_contra", contravariant=True)
 
+_MAX_ACTION_CHARS: Final = 60
+"""Of a search or an address, beside the thought: what it is about, on a line that a terminal shows whole."""
+
 _MAX_THOUGHT_CHARS: Final = 240
 """Three lines of a terminal of 80 columns."""
 
@@ -113,7 +116,7 @@ class LiveProgress:
         if (reason := formats.hint(view)) and not view.phase.is_end:
             below.append(Text(reason, style="yellow"))
         if not view.phase.is_end:
-            if action := formats.action(formats.seen_now(view)):
+            if action := formats.action(formats.seen_now(view), max_chars=_MAX_ACTION_CHARS):
                 below.append(Text(action))
             if thought := formats.thought(formats.seen_now(view), max_chars=_MAX_THOUGHT_CHARS):
                 below.append(Text(thought, style="italic"))
@@ -139,7 +142,7 @@ def progress_text(view: RunView) -> str:
     parts = [view.phase.value.replace("_", " ")]
     if not view.phase.is_end:
         parts.append(formats.doings(view))
-        parts.append(formats.action(formats.seen_now(view)))
+        parts.append(formats.action(formats.seen_now(view), max_chars=_MAX_ACTION_CHARS))
         parts.append(formats.thought(formats.seen_now(view), max_chars=_MAX_THOUGHT_CHARS))
         if reason := formats.hint(view):
             parts.append(f"({reason})")
