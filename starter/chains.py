@@ -46,7 +46,7 @@ from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import chain_phase_of, input_of
 from starter.errors import InvalidInput, RunNotFound, RunStillRunning
 from starter.formats import seconds_between
-from starter.temporal import RPC_TIMEOUT, temporal_errors
+from starter.temporal import RPC_TIMEOUT, has_worker, temporal_errors
 from starter.updates import send_update
 from starter.views import CancelledChain, ChainView, StartedChain
 from starter.watching import last_of, watched
@@ -158,13 +158,16 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
     )
     attributes = description.typed_search_attributes
     phase = chain_phase_of(description.status, published=attributes.get(search_attributes.PHASE))
+    is_served = before.has_worker if before else None
+    if before is None and not phase.is_end:
+        is_served = await has_worker(client, task_queue=description.task_queue)
     status = result = problem = None
     async with temporal_errors(client, run_id=chain_id):
         subject = await description.memo_value(QUESTION_MEMO, None)
         if phase.is_end:
             result, problem = await _ending_of(description, handle)
         else:
-            status, problem = await _progress_of(description, handle, before=before)
+            status, problem = await _progress_of(description, handle, before=before, is_served=is_served)
     known = result or status
     started_at = known.started_at if known else description.start_time
     return ChainView(
@@ -178,6 +181,7 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
         status=status,
         result=result,
         problem=problem,
+        has_worker=is_served,
         execution_id=description.run_id,
         # Of what the status tells of; one that could not be asked for anew tells of less.
         history_events=(
@@ -304,12 +308,16 @@ async def _progress_of(
     handle: WorkflowHandle[Any, ChainResult],
     *,
     before: ChainView | None,
+    is_served: bool | None,
 ) -> tuple[ChainStatus | None, str | None]:
     """Return what an open chain says of itself, or last said, and why it does not go on."""
     failures = description.raw_description.pending_workflow_task.attempt - 1
     if failures >= _BROKEN_AFTER:
         problem = f"the worker has failed {failures} times to go on with it; its log says why"
         return before.status if before else None, problem
+    if is_served is False:
+        # Nobody would answer, and the time-out of a query is long for somebody who watches.
+        return before.status if before else None, None
     if before is not None and before.status is not None:
         is_same = before.execution_id == description.run_id
         if is_same and before.history_events == description.history_length:

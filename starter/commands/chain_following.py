@@ -14,7 +14,6 @@ from starter.chains import look_at_chain, watch_chain
 from starter.commands.chain_attending import ChainAttendant
 from starter.errors import ExitCode
 from starter.output import Output
-from starter.temporal import has_worker
 from starter.views import ChainView
 
 
@@ -73,9 +72,6 @@ async def follow_chain(
 async def show_chain(client: Client, chain_id: str, *, output: Output) -> ExitCode:
     """Show where a chain stands now, and return the exit code that says so."""
     view = await look_at_chain(client, chain_id)
-    if not view.phase.is_end:
-        is_served = await has_worker(client, task_queue=view.task_queue)
-        view = view.model_copy(update={"has_worker": is_served})
     output.chain(view)
     return view.exit_code
 
