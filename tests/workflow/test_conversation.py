@@ -160,7 +160,7 @@ async def test_messages_are_answered_in_the_order_in_which_they_were_sent(
 ) -> None:
     """However many are sent before the first is answered, one is answered after the other."""
     runs.gate = asyncio.Event()
-    texts = [f"message {number}" for number in range(5)]
+    texts = [f"message {number}" for number in range(8)]
     async with talking() as talk:
         sent = [await talk.begin_to_say(text) for text in texts]
         await runs.started.get()
@@ -334,6 +334,7 @@ async def test_silence_closes_a_conversation(talking: Open, runs: FakeRuns) -> N
     """It ends by itself, however long its turns take, and says how."""
     runs.gate = asyncio.Event()
     async with talking(REQUEST.model_copy(update={"idle_timeout_s": 1})) as talk:
+        await talk.handle.query(ConversationWorkflow.status)  # so it has begun to wait
         sent = await talk.begin_to_say("one")
         # The turn takes longer than the conversation would wait for a message.
         await assert_eventually(lambda: assert_timers(talk, fired=1))
