@@ -6,9 +6,10 @@ from typing import Final
 from chains.messages import ChainPhase, ChainStatus, StepPhase, StepView
 from runs.details import escape_markdown
 from runs.pricing import in_words
+from runs.text import first_line
 
-_SHOWN_STEPS: Final = 100
-"""Temporal refuses more than 20,000 bytes of details; the ``status`` query has every step."""
+_SHOWN_BYTES: Final = 19_000
+"""Of all lines. Temporal's UI is made for 20,000 bytes of details; the ``status`` query has every step."""
 
 _LINE_CHARS: Final = 150
 
@@ -42,9 +43,14 @@ def render_chain(status: ChainStatus, *, now: datetime) -> str:
         lines.append(
             f"- **Because of** {escape_markdown(failure.step)}**:** {escape_markdown(failure.error.message)}"
         )
-    lines += [_line(step, now=now) for step in status.steps[:_SHOWN_STEPS]]
-    if len(status.steps) > _SHOWN_STEPS:
-        lines.append(f"- … and {len(status.steps) - _SHOWN_STEPS} more: `longhaul chain show ID`")
+    room_bytes = _SHOWN_BYTES - sum(len(line.encode()) + 1 for line in lines)
+    for number, step in enumerate(status.steps):
+        line = _line(step, now=now)
+        room_bytes -= len(line.encode()) + 1
+        if room_bytes < 0:
+            lines.append(f"- … and {len(status.steps) - number} more: `longhaul chain show ID`")
+            break
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -59,7 +65,7 @@ def _line(step: StepView, *, now: datetime) -> str:
         words.append(in_words(step.spent.cost_usd))
     reason = step.error.message if step.error else step.why or step.message
     if reason:
-        words.append(escape_markdown(reason[:_LINE_CHARS]))
+        words.append(escape_markdown(first_line(reason, _LINE_CHARS)))
     return ", ".join(words)
 
 
