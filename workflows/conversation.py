@@ -75,7 +75,6 @@ class ConversationWorkflow:
         self._answered_here = 0
         self._overdue_turns = 0
         self._run_id: str | None = None
-        self._run: asyncio.Task[ChildOutcome] | None = None
         self._answers: dict[str, asyncio.Future[Turn]] = {}
         self._invalid: ApplicationError | None = None
         info = workflow.info()
@@ -124,7 +123,7 @@ class ConversationWorkflow:
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
-            self._cancel()
+            self._ending = Ending.CANCELLED
             await work
         if workflow.cancellation_reason() is not None:
             # Also one that came in the workflow task in which all ended: continued as new, it would be lost.
@@ -232,8 +231,10 @@ class ConversationWorkflow:
         is_retold = self._is_forgotten
         outcome = await self._ask(message, is_retold=is_retold)
         is_gone = outcome.error is not None and outcome.error.code is RunErrorCode.PARENT_GONE
-        if is_gone and not is_retold:
-            # The API keeps interactions for weeks, or days; we keep what was said. Nothing was paid for yet.
+        # Where something was paid for, it is one of the run's own interactions that is gone: asked anew, all
+        # would be paid for again, and its functions called again.
+        if is_gone and not is_retold and outcome.spent == Spent():
+            # The API keeps interactions for weeks, or days; we keep what was said.
             self._is_forgotten = is_retold = True
             outcome = await self._ask(message, is_retold=True)
         interaction_id = _followable(outcome.result)
@@ -271,10 +272,13 @@ class ConversationWorkflow:
             budget=remaining(self._request.budget, self._spent),
         )
         self._publish_details()
-        # A task of its own, for a cancel of the conversation to cancel.
-        self._run = asyncio.create_task(run_child(request, run_id=self._run_id))
-        outcome = await self._run
-        self._run = self._run_id = None
+        # A task of its own, for a cancel of the conversation to cancel: only once nothing else is to be done
+        # in this workflow task. A run that has ended in it would lose its outcome to the cancel.
+        run = asyncio.create_task(run_child(request, run_id=self._run_id))
+        await workflow.wait_condition(lambda: run.done() or self._ending is Ending.CANCELLED)
+        run.cancel()
+        outcome = await run
+        self._run_id = None
         self._spent = self._spent.plus(outcome.spent)
         return outcome
 
@@ -290,7 +294,7 @@ class ConversationWorkflow:
         self._publish()
 
     def _must_continue_as_new(self) -> bool:
-        if self._ending is not None and not self._mailbox.waiting:
+        if self._ending is Ending.CANCELLED or (self._ending is not None and not self._mailbox.waiting):
             return False
         is_long = self._answered_here >= self._request.messages_per_execution
         if not is_long and not workflow.info().is_continue_as_new_suggested():
@@ -316,11 +320,6 @@ class ConversationWorkflow:
             recent=self._mailbox.recent,
         )
         workflow.continue_as_new(self._request.model_copy(update={"state": state}))
-
-    def _cancel(self) -> None:
-        self._ending = Ending.CANCELLED
-        if self._run is not None:
-            self._run.cancel()
 
     async def _close_when_idle(self) -> None:
         # One timer for a whole idle period, however many messages come: each that is set anew for a message

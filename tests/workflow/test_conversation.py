@@ -19,6 +19,8 @@ from temporalio.client import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from runs import limits
 from runs.budget import Budget, Spent
@@ -241,6 +243,17 @@ async def test_what_could_not_be_told_anew_is_told_with_the_next_message(
     assert len(runs.requests) == 4
 
 
+async def test_what_was_paid_for_is_not_asked_anew(talking: Open, runs: FakeRuns) -> None:
+    """A run may lose an interaction of its own, between two rounds of function calls."""
+    runs.endings = [None, failed(RunErrorCode.PARENT_GONE, spent=SPENT)]
+    async with talking() as talk:
+        await talk.say("one")
+        turn = await talk.say("two")
+    assert turn.error is not None
+    assert turn.error.code is RunErrorCode.PARENT_GONE
+    assert len(runs.requests) == 2
+
+
 async def test_a_message_sent_twice_is_answered_once(talking: Open, runs: FakeRuns) -> None:
     """At the same time or later, by whatever update: the same id is the same message."""
     runs.gate = asyncio.Event()
@@ -394,6 +407,43 @@ async def test_cancelling_a_conversation_cancels_the_run_under_way(
     result = await description.memo_value(RESULT_MEMO, type_hint=ConversationResult)
     assert (result.ending, result.turns) == (Ending.CANCELLED, 1)
     assert len(runs.requests) == 1
+
+
+async def test_a_cancel_that_comes_with_a_runs_end_loses_nothing(client: Client, runs: FakeRuns) -> None:
+    """Both are found in one workflow task, by a worker that was away; whoever waits is told."""
+    task_queue = f"test-{uuid.uuid4()}"
+    handle: Handle = await client.start_workflow(
+        CONVERSATION,
+        REQUEST,
+        id=f"chat-{uuid.uuid4()}",
+        task_queue=task_queue,
+        result_type=ConversationResult,
+    )
+    run = client.get_workflow_handle(f"{handle.id}-turn-1")
+    # It starts the run, which then waits for a worker of its own.
+    async with Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[ConversationWorkflow],
+        workflow_runner=SandboxedWorkflowRunner(),
+    ):
+        sent = await Talk(handle).begin_to_say("one")
+
+        async def has_started() -> None:
+            started = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+            assert started in [event.event_type for event in (await handle.fetch_history()).events]
+
+        await assert_eventually(has_started)
+    await run.terminate()
+    await handle.cancel()
+    async with worker_of_runs(client, runs, ConversationWorkflow, task_queue=task_queue):
+        turn = await sent.result()
+        with pytest.raises(WorkflowFailureError) as ended:
+            await handle.result()
+    assert turn.error is not None
+    assert isinstance(ended.value.cause, CancelledError)
+    result = await (await handle.describe()).memo_value(RESULT_MEMO, type_hint=ConversationResult)
+    assert (result.ending, result.turns) == (Ending.CANCELLED, 1)
 
 
 async def test_cancelling_a_conversation_that_waits_ends_it(talking: Open) -> None:
