@@ -68,7 +68,8 @@ async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
         )
     except WorkflowAlreadyStartedError:
         message = f"there has been a run {run_id!r} already; it is not paid for twice"
-        return ChildOutcome(None, RunError(code=RunErrorCode.INTERNAL, message=message), Spent())
+        # Not as an internal error, after which a chain would try again, under another id.
+        return ChildOutcome(None, RunError(code=RunErrorCode.REJECTED, message=message), Spent())
     except ChildWorkflowError as error:
         return _failed(error, run_id=run_id)
     return ChildOutcome(result, result.error, result.spent)

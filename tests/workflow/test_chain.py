@@ -371,6 +371,22 @@ async def test_a_failed_step_is_tried_again_after_a_durable_wait(client: Client,
     assert timer.start_to_fire_timeout.ToTimedelta() <= timedelta(seconds=0.2)
 
 
+async def test_a_step_whose_run_there_has_been_is_not_tried_again(client: Client, kitchen: Kitchen) -> None:
+    """After a reset of the chain its run may have been paid for, under whatever id another try would have."""
+    chain_id, task_queue = f"chain-{uuid.uuid4()}", f"test-{uuid.uuid4()}"
+    spec = chain({"a": {"ask": "1", "retry": {"attempts": 3, "wait_s": 0}}})
+    async with kitchen.worker(client, task_queue=task_queue):
+        asked = {"model": "gemini-3.8-flash", "input": "1"}
+        await client.execute_workflow("AgentRun", asked, id=f"{chain_id}.a", task_queue=task_queue)
+        handle: Handle = await client.start_workflow(
+            CHAIN, ChainRequest(spec=spec), id=chain_id, task_queue=task_queue, result_type=ChainResult
+        )
+        result = await failure_of(handle)
+    assert kitchen.prompts == ["1"]
+    assert result.failure is not None
+    assert "it is not paid for twice" in result.failure.error.message
+
+
 async def test_what_cannot_get_better_is_not_tried_again(client: Client, kitchen: Kitchen) -> None:
     """A request that the API rejects would only be rejected again."""
     kitchen.runs.endings = [failed(RunErrorCode.REJECTED)]
