@@ -60,9 +60,10 @@ class SubmissionLedger:
         of_turn = self._tokens[self._first_of_turn :]
         return next((self._announced[token] for token in reversed(of_turn) if token in self._announced), None)
 
-    def may_be_running(self) -> bool:
-        """Return whether a submission may have become an interaction that nobody has named."""
-        return any(token not in self._announced for token in self._unknown)
+    @property
+    def unnamed(self) -> int:
+        """How many submissions may have become an interaction that nobody has named."""
+        return sum(token not in self._announced for token in self._unknown)
 
     def orphans(self, *, own: Collection[str]) -> tuple[str, ...]:
         """Return the interactions that submissions turned out to have become, but for the run's ``own``."""

@@ -86,10 +86,19 @@ MAX_SCHEMA_BYTES: Final = 64 * 1024
 MAX_TOOLS: Final = 128
 """Tools of one request. Each function's description goes into the prompt."""
 
+MAX_TOOLS_BYTES: Final = 128 * 1024
+"""The tools of one request as JSON, without what workers add of functions: they stand in history with every
+turn, beside what the functions have answered."""
+
 MAX_TOOL_ROUNDS: Final = 200
 DEFAULT_TOOL_ROUNDS: Final = 25
 """Rounds of function calls in one run. Each is an interaction of its own, paid for, and some 40 events of
 history; a model that is not done after 25 is mostly going in circles."""
+
+MAX_RUN_EVENTS: Final = 40_000
+MAX_RUN_HISTORY_BYTES: Final = 40 * 1024 * 1024
+"""History after which no further round of calls is begun. Temporal ends a workflow at 51,200 events or 50 MB,
+and with it a run that has been paid for; one round adds up to 500 events and 4 MB."""
 
 MAX_CALLS_PER_ROUND: Final = 64
 """Function calls carried out of one answer. Each is an activity; the rest is refused, and the model told."""

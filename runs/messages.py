@@ -187,6 +187,16 @@ class AgentRunRequest(Message):
             )
         return value
 
+    @field_validator("tools")
+    @classmethod
+    def _check_tools(cls, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+        size_bytes = sum(len(tool.model_dump_json().encode()) for tool in tools)
+        if size_bytes > limits.MAX_TOOLS_BYTES:
+            raise ValueError(
+                f"the tools have {size_bytes:,} bytes together, the limit is {limits.MAX_TOOLS_BYTES:,}"
+            )
+        return tools
+
     @field_validator("attachments")
     @classmethod
     def _check_attachments(cls, attachments: tuple[Attachment, ...]) -> tuple[Attachment, ...]:

@@ -233,6 +233,8 @@ class AgentRunWorkflow:
             why_not = "an interaction id goes with adopt, and only with adopt"
         elif resolution.resolution is Resolution.RESUBMIT and self._stop:
             why_not = "the run is past its deadline; give it up and start a new one"
+        elif resolution.resolution is Resolution.RESUBMIT and (used_up := self._why_exhausted()):
+            why_not = f"{used_up}; adopt an interaction, or give the run up"
         if why_not:
             raise ApplicationError(why_not, type=UpdateErrorType.NOT_POSSIBLE, non_retryable=True)
 
@@ -267,7 +269,7 @@ class AgentRunWorkflow:
 
     @revise_plan.validator
     def _check_revision(self, revision: RevisePlan) -> None:  # noqa: ARG002 - any feedback will do
-        self._refuse(self._why_no_plan() or why_exhausted(self._request.budget, self._spent()))
+        self._refuse(self._why_no_plan() or self._why_exhausted())
 
     def _why_no_plan(self) -> str | None:
         if self._plan is None:
@@ -343,9 +345,12 @@ class AgentRunWorkflow:
         return self._ledger.orphans(own=self._turns.interaction_ids)
 
     def _spent(self) -> Spent:
-        """Return what the run used, with what it paid for twice."""
-        twice = len(self._orphans())
-        return self._turns.spent.plus(Spent(interactions=twice, unknown_tokens=twice, unknown_costs=twice))
+        """Return what the run used, with what it paid for twice, or may have."""
+        others = len(self._orphans()) + self._ledger.unnamed
+        return self._turns.spent.plus(Spent(interactions=others, unknown_tokens=others, unknown_costs=others))
+
+    def _why_exhausted(self) -> str | None:
+        return why_exhausted(self._request.budget, self._spent())
 
     def _stop_at_deadline(self) -> None:
         self._stop = self._stop or _Stop.DEADLINE
@@ -381,7 +386,7 @@ class AgentRunWorkflow:
             self._accept(found, Event.ADOPTED)
         elif self._is_stopped():
             self._enter(Event.STOP_ASKED)
-        elif used_up := why_exhausted(self._request.budget, self._spent()):
+        elif used_up := self._why_exhausted():
             self._error = RunError(code=RunErrorCode.BUDGET, message=used_up)
             self._enter(Event.BUDGET_EXHAUSTED)
         elif self._catalog is None:
@@ -453,7 +458,7 @@ class AgentRunWorkflow:
                 else timeouts.SUBMIT_TIMEOUT,
                 heartbeat_timeout=timeouts.SUBMIT_HEARTBEAT_TIMEOUT,
                 retry_policy=timeouts.ONCE,
-                summary=f"submit {_SAYS[follow_up.kind] if follow_up else 'to'} {self._request.target}",
+                summary=f"submit {_SAYS[follow_up.kind] if follow_up else 'to'} {self._request.target[:80]}",
             )
         except ActivityError as error:
             await self._take_submission_failure(failure_of(error))
@@ -567,7 +572,12 @@ class AgentRunWorkflow:
         if not is_news and policy is UnknownPolicy.FAIL:
             self._give_up()
             return
-        may_resubmit = self._ledger.resubmissions < limits.MAX_RESUBMISSIONS and not self._stop
+        # Where a second bill is not within the budget, a person or news has to say whether there is a first.
+        may_resubmit = (
+            self._ledger.resubmissions < limits.MAX_RESUBMISSIONS
+            and not self._stop
+            and not self._why_exhausted()
+        )
         if not is_news and policy is UnknownPolicy.RESUBMIT and may_resubmit:
             self._ledger.resubmissions += 1
             self._enter(Event.RESUBMIT_CHOSEN)
@@ -636,7 +646,7 @@ class AgentRunWorkflow:
             self._round.stop()
             self._round = None
         self._plan = None
-        if self._interaction_id is None and self._ledger.may_be_running():
+        if self._interaction_id is None and self._ledger.unnamed:
             self._cancel = CancelReport(
                 was_confirmed=False,
                 detail="the submission's outcome is unknown: an interaction may be running, and bill",
@@ -755,7 +765,7 @@ class AgentRunWorkflow:
 
     def _why_no_calls(self) -> RunError | None:
         """Return why the calls that the model asks for are not carried out; None when they are."""
-        if used_up := why_exhausted(self._request.budget, self._spent()):
+        if used_up := self._why_exhausted():
             # Asked before they are carried out: their results could not be sent.
             return RunError(code=RunErrorCode.BUDGET, message=used_up)
         message = None
@@ -763,10 +773,19 @@ class AgentRunWorkflow:
             message = "the model asks for functions to be called, and this run has none"
         elif self._turns.rounds >= self._request.max_tool_rounds:
             message = f"the model still asks for functions after {self._turns.rounds} rounds of calls"
+        elif self._is_history_full():
+            message = f"the run's history has no room for more than {self._turns.rounds} rounds of calls"
         return None if message is None else RunError(code=RunErrorCode.NEEDS_ACTION, message=message)
 
+    def _is_history_full(self) -> bool:
+        info = workflow.info()
+        return (
+            info.get_current_history_length() > limits.MAX_RUN_EVENTS
+            or info.get_current_history_size() > limits.MAX_RUN_HISTORY_BYTES
+        )
+
     def _take_continuation(self, settled: Settled) -> None:
-        if used_up := why_exhausted(self._request.budget, self._spent()):
+        if used_up := self._why_exhausted():
             self._last_because = RunError(code=RunErrorCode.BUDGET, message=used_up)
         elif self._turns.continuations >= limits.MAX_CONTINUATIONS:
             self._last_because = RunError(
@@ -969,7 +988,7 @@ class AgentRunWorkflow:
             ),
             error=self._error,
             cancel=self._cancel,
-            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._ledger.may_be_running() else ()),
+            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._ledger.unnamed else ()),
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from runs import limits
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.messages import (
@@ -15,6 +16,8 @@ from runs.messages import (
     AgentRunStatus,
     FollowUpKind,
     Outcome,
+    Resolution,
+    ResolveSubmission,
     Settled,
     Usage,
 )
@@ -340,6 +343,40 @@ async def test_a_model_is_asked_again_where_an_agent_would_be_held(client: Clien
     assert (result.phase, api.submitted) == (Phase.COMPLETED, 2)
     held = ASK.model_copy(update={"on_unknown_submission": UnknownPolicy.HOLD})
     assert held.unknown_policy is UnknownPolicy.HOLD
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(max_interactions=1), Budget(max_cost_usd=1), Budget(max_tokens=99)]
+)
+async def test_what_may_have_been_paid_for_counts(client: Client, api: FakeApi, budget: Budget) -> None:
+    """Where the budget has no room for a second bill, nobody sends again, neither the run nor a person."""
+    api.submissions = [failure(ActivityErrorType.SUBMISSION_UNKNOWN)]
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue, ASK.model_copy(update={"budget": budget}))
+        held = await in_phase(handle, Phase.SUBMISSION_UNKNOWN)
+        again = ResolveSubmission(resolution=Resolution.RESUBMIT)
+        why_not = await refusal(handle.execute_update(AgentRunWorkflow.resolve_submission, again))
+        await handle.execute_update(
+            AgentRunWorkflow.resolve_submission, ResolveSubmission(resolution=Resolution.GIVE_UP)
+        )
+        _, result = await failed_result(handle)
+    assert (api.submitted, held.spent.interactions) == (1, 1)
+    assert "adopt an interaction, or give the run up" in why_not
+    assert result.spent.unknown_costs == 1
+
+
+@pytest.mark.parametrize("bound", ["MAX_RUN_EVENTS", "MAX_RUN_HISTORY_BYTES"])
+async def test_a_run_ends_before_its_history_is_full(
+    client: Client, api: FakeApi, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """Temporal would end it there, and what was paid for would be lost."""
+    monkeypatch.setattr(limits, bound, 10)
+    api.turns = [asked(call("weather"))]
+    async with running_worker(client, api) as task_queue:
+        result = await (await start(client, task_queue, ASK)).result()
+    assert api.called == []
+    assert result.error is not None
+    assert "no room" in result.error.message
 
 
 async def test_the_clock_stands_still_for_a_person(client: Client, api: FakeApi) -> None:

@@ -36,9 +36,9 @@ def test_an_open_outcome_stays_open_until_it_is_named() -> None:
     ledger = _ledger("a")
     ledger.leave_open()
     ledger.begin("b")
-    assert ledger.may_be_running()
+    assert ledger.unnamed == 1
     ledger.announce("a", "v1_a")
-    assert not ledger.may_be_running()
+    assert ledger.unnamed == 0
 
 
 def test_a_person_may_name_it_too() -> None:
@@ -46,7 +46,7 @@ def test_a_person_may_name_it_too() -> None:
     ledger = _ledger("a")
     ledger.leave_open()
     ledger.settle_latest()
-    assert not ledger.may_be_running()
+    assert ledger.unnamed == 0
 
 
 def test_news_of_an_earlier_turn_is_no_answer_to_the_next() -> None:

@@ -28,6 +28,7 @@ def test_a_newer_clients_fields_are_ignored() -> None:
         ({"labels": ("x",) * 21}, "at most 20 items"),
         ({"labels": ("x" * 100,) * 20}, "shorten it"),
         ({"agent": "\N{ROCKET}" * 200}, "shorten it"),
+        ({"tools": ({"type": "computer_use", "excluded": ("x" * 140_000,)},)}, "the tools have"),
         (
             {"attachments": ({"uri": "u", "media_type": "m", "name": "n", "size_bytes": 71 << 20},)},
             "together",
