@@ -10,12 +10,15 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from chains.messages import StepPhase
 from runs.errors import ActivityErrorType, RunErrorCode, WorkflowErrorType
 from runs.messages import AgentRunResult, CancelReport, Notification, Sighting
 from runs.pacing import Pacing
 from runs.phase import Phase
 from tests.dev_server import temporal_cli
 from tests.workflow.conftest import REPORT, REQUEST, FakeApi, running_worker, start
+from tests.workflow.fake_runs import FakeRuns, failed
+from tests.workflow.test_chain import Kitchen, chain, started
 from tests.workflow.test_turns import ASK, PLAN, PLANNED, asked, call
 from workflows import search_attributes
 from workflows.agent_run import AgentRunWorkflow
@@ -170,3 +173,21 @@ async def test_a_call_that_nobody_approves_counts_as_denied(
     assert follow_up.answers[0].is_error
     assert follow_up.answers[0].text == "nobody approved this call in time"
     assert api.called == []
+
+
+async def test_a_chain_waits_for_a_day_and_for_hours(skipping: WorkflowEnvironment) -> None:
+    """Nobody's decision takes its time, and so does another try; none of it takes events."""
+    kitchen = Kitchen(runs=FakeRuns(endings=[failed(RunErrorCode.INTERACTION_FAILED)]))
+    spec = chain(
+        {
+            "ok": {"approve": {"message": "Well?", "on_expiry": "approve"}},
+            "a": {"ask": "1", "after": "ok", "retry": {"attempts": 2, "wait_s": 3 * 3600}},
+        }
+    )
+    async with started(skipping.client, kitchen, spec) as handle:
+        result = await handle.result()
+        history = await handle.fetch_history()
+    waited = result.ended_at - result.started_at
+    assert timedelta(hours=27) <= waited < timedelta(hours=27, minutes=5)
+    assert [step.phase for step in result.steps] == [StepPhase.COMPLETED] * 2
+    assert len(history.events) < 60
