@@ -12,8 +12,11 @@ from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 from temporalio.client import Client
 
+from chains.messages import ChainPhase, ChainRequest
+from chains.spec import ChainSpec
 from runs.messages import DEFAULT_AGENT, AgentRunRequest
 from runs.phase import Phase
+from starter.chains import look_at_chain, start_chain
 from starter.runs import look_at_run
 from tests.e2e.stack import Stack, assert_eventually, running_stack
 
@@ -172,3 +175,34 @@ async def test_the_page_of_a_finished_run_names_its_files(stack: Stack, client: 
     )
     assert [ref.name for ref in result.artifacts if ref.name not in text] == []
     assert (stack.home / "artifacts" / DONE).as_uri() in text
+
+
+async def test_the_page_of_a_chain_shows_its_steps(stack: Stack, client: Client, page: Page) -> None:
+    """Each step with where it stands, who is needed, and what the chain was started with."""
+    spec = ChainSpec.model_validate(
+        {
+            "name": "brew",
+            "inputs": {"topic": {}},
+            "steps": {
+                "leaves": {"ask": "Which leaves for {{ inputs.topic }}? [[emulator duration_s=60]]"},
+                "taste": {"approve": {"message": "Is it *good*?"}, "after": "leaves"},
+            },
+        }
+    )
+    await start_chain(client, ChainRequest(spec=spec, inputs={"topic": QUESTION}), chain_id="brew")
+
+    async def waits() -> None:
+        assert (await look_at_chain(client, "brew")).phase is ChainPhase.AWAITING_APPROVAL
+
+    await assert_eventually(waits)
+    await open_tab(page, stack, client, "brew", tab="user-metadata")
+    text = await assert_shows(
+        page,
+        "brew: awaiting approval",
+        "Needs a person:",
+        "leaves (ask): completed",
+        "taste (approve): awaiting approval",
+        "Is it *good*?",
+    )
+    assert text.count(QUESTION) == 2, text
+    assert [await frame.locator("#x").count() for frame in page.frames] == [0] * len(page.frames)
