@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities import failures
 from activities.failures import NotSendable
+from activities.json_values import is_readable
 from activities.quotes import with_quotes
 from activities.tool_activities import ToolActivities
 from artifacts.errors import ArtifactsError, StoreUnavailable
@@ -79,9 +80,9 @@ class TextActivities:
                 f"{called.call.name} ran, but what it returned cannot be read back: {error}",
                 code=RunErrorCode.ARTIFACT_STORE,
             ) from error
-        is_short = len(text.encode(errors="replace")) <= MAX_DATA_BYTES
+        is_small = len(text.encode(errors="replace")) <= MAX_DATA_BYTES and is_readable(value)
         return ToolStepResult(
-            data=value if is_short else None,
+            data=value if is_small else None,
             text=stored.text if stored.size_bytes <= MAX_EXCERPT_BYTES else "",
             text_uri=stored.uri,
         )

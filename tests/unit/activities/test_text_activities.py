@@ -6,6 +6,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.json_values import MAX_DEPTH
 from activities.text_activities import TextActivities
 from activities.tool_activities import ToolActivities
 from artifacts.errors import StoreUnavailable
@@ -167,6 +168,21 @@ async def test_a_value_that_is_too_long_for_history_is_a_file(setup: Setup) -> N
     result = await setup.call(report)
     assert (result.data, result.text) == (None, "")
     assert await setup.text_at(result.text_uri) == "x" * (MAX_DATA_BYTES + 1)
+
+
+async def test_a_value_that_history_cannot_give_back_is_a_text(setup: Setup) -> None:
+    """A payload nested too deeply to be read would leave the chain stuck."""
+
+    def nested() -> object:
+        """Nest."""
+        value: object = 0
+        for _ in range(MAX_DEPTH + 1):
+            value = [value]
+        return value
+
+    result = await setup.call(nested)
+    assert result.data is None
+    assert result.text == "[" * (MAX_DEPTH + 1) + "0" + "]" * (MAX_DEPTH + 1)
 
 
 async def test_of_images_the_texts_are_kept(setup: Setup) -> None:
