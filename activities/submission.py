@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from activities.failures import NotSendable
 from activities.submission_input import input_of
@@ -55,6 +55,22 @@ async def build_submission(
         ArtifactsError: Something cannot be read from the store, or is not what it says.
         NotSendable: It cannot be sent as it is.
     """
+    try:
+        return await _create_of(submission, store, secrets, is_vertex=is_vertex)
+    except ValidationError as error:
+        # What passes as a request of ours and not in the API's own words comes to the same every time.
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise NotSendable(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+async def _create_of(
+    submission: SubmitInteraction,
+    store: ArtifactStore,
+    secrets: Mapping[str, SecretStr],
+    *,
+    is_vertex: bool,
+) -> CreateInteraction:
     request, follow_up = submission.request, submission.follow_up
     previous = None if follow_up is None else await _stored_interaction(follow_up, store)
     is_continued = follow_up is not None and follow_up.kind is FollowUpKind.CONTINUATION

@@ -131,6 +131,9 @@ def result_of_run(run: AgentRunResult) -> StepResult:
     match run.phase:
         case Phase.COMPLETED:
             phase = StepPhase.COMPLETED
+        case Phase.INCOMPLETE if run.error is not None and run.text_uri is None:
+            # Stopped before it had anything to say: nothing is to be asked, and paid for, on top of that.
+            phase = StepPhase.FAILED
         case Phase.INCOMPLETE:
             phase = StepPhase.INCOMPLETE
         case Phase.CANCELLED:

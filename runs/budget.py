@@ -14,7 +14,8 @@ class Budget(Message):
     """Bounds on a run, a conversation or a chain. None: no bound.
 
     Checked before each submission: what is under way is never cut off, so a bound is exceeded by no more
-    than the interactions in flight.
+    than the interactions in flight. Runs of a chain that work at the same time each begin with what was left
+    then, and know of each other's spending only through the chain, which starts nothing once it is used up.
 
     Attributes:
         max_cost_usd: Estimated US dollars. Needs a price for everything that is asked.

@@ -893,10 +893,10 @@ class AgentRunWorkflow:
     @asynccontextmanager
     async def _clock_standing_still(self) -> AsyncIterator[None]:
         """Stop the deadline's clock while a person is waited for."""
-        left = self._deadline.stand_still()
+        self._deadline.stand_still()
         yield
         if self._stop is None:
-            self._deadline.go_on(left)
+            self._deadline.go_on()
 
     def _fail(self, failure: Failure, *, default: RunErrorCode, event: Event) -> None:
         message = failure.message

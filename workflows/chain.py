@@ -177,10 +177,20 @@ class ChainWorkflow:
             if self._is_moving and not self._tasks:
                 return
             self._publish()
-            await workflow.wait_condition(lambda: self._has_news)
+            await workflow.wait_condition(lambda: self._has_news or self._broken() is not None)
+            if (broken := self._broken()) is not None:
+                # A bug: it fails the workflow task, loudly, instead of leaving the chain to wait for ever.
+                await broken
+
+    def _broken(self) -> asyncio.Task[StepResult] | None:
+        """Return a task that ended without reporting what came of it."""
+        return next((task for task in self._tasks.values() if task.done()), None)
 
     async def _find_tools(self) -> None:
         """Ask the workers for all functions that the chain calls, before anything is paid for.
+
+        Asked again when the chain continues as new; what has gone meanwhile concerns only the steps that
+        call it.
 
         Raises:
             ApplicationError: type ``InvalidRequest``: some are not there, or may not be called like this.
@@ -198,7 +208,8 @@ class ChainWorkflow:
             )
         except ActivityError as error:
             raise _invalid(f"its function tools cannot be described: {failure_of(error).message}") from error
-        if catalog.missing:
+        is_new = self._request.state is None
+        if catalog.missing and is_new:
             there = ", ".join(catalog.available) or "none"
             raise _invalid(
                 f"the workers have no function tool {', '.join(catalog.missing)}; they have: {there}. "
@@ -249,7 +260,10 @@ class ChainWorkflow:
             )
 
     async def _call(self, call: actions.CallTool, start: Start) -> StepResult:
-        tool = self._tools[call.name]
+        tool = self._tools.get(call.name)
+        if tool is None:
+            gone = f"the workers have no function tool {call.name} any more"
+            return StepResult(phase=StepPhase.FAILED, error=step_error(StepErrorCode.TOOL, gone))
         result = await workflow.execute_activity_method(
             TextActivities.call_tool_for_step,
             CallTool(

@@ -16,9 +16,15 @@ class Deadline:
     """
 
     def __init__(self, at: datetime, passed: Callable[[], None]) -> None:
-        self.at = at
+        self._at = at
         self._passed = passed
+        self._left: timedelta | None = None
         self._timer: asyncio.Task[None] | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it passes; while the clock stands still, if it went on now."""
+        return self._at if self._left is None else workflow.now() + self._left
 
     def start(self) -> None:
         """Begin to wait. The timer is left open when the run ends, which costs no event in history."""
@@ -26,22 +32,26 @@ class Deadline:
 
     def extend(self, span: timedelta) -> None:
         """Give ``span`` from now, after it has passed."""
-        self.at = workflow.now() + span
+        self._at = workflow.now() + span
         self.start()
 
-    def stand_still(self) -> timedelta:
-        """Stop the clock; return the time that is left."""
+    def stand_still(self) -> None:
+        """Stop the clock. Where no time is left, it passes: its timer may fire in this very workflow task."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return self.at - workflow.now()
+        self._left = self._at - workflow.now()
+        if self._left <= timedelta():
+            self._passed()
 
-    def go_on(self, left: timedelta) -> None:
+    def go_on(self) -> None:
         """Let the clock run again, with the time that was left."""
-        self.extend(max(left, timedelta()))
+        left, self._left = self._left, None
+        assert left is not None
+        self.extend(left)
 
     async def _wait(self) -> None:
-        left = self.at - workflow.now()
+        left = self._at - workflow.now()
         # A run whose first worker came late begins after its deadline, and no timer takes a negative time.
         if left >= timedelta():
             await workflow.sleep(left, summary="deadline")
