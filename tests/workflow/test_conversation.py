@@ -500,7 +500,7 @@ async def test_no_message_is_lost_or_answered_twice_while_it_continues_as_new(
             return [await insist(client, talk, f"{name}.{number}") for number in range(5)]
 
         turns = [turn for some in await asyncio.gather(*map(chatter, range(6))) for turn in some]
-        executions = await executions_of(talk)
+        executions = len(await started_with(talk))
     assert sorted(turn.number for turn in turns) == list(range(1, 31))
     assert all(turn.error is None for turn in turns)
     assert sorted(request.input for request in runs.requests) == sorted(turn.question for turn in turns)
@@ -532,7 +532,19 @@ async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns,
             for task in done:
                 task.result()
         await asyncio.gather(*sending)
+        carried = [
+            message.text
+            for request in await started_with(talk)
+            for message in (request.state.waiting if request.state else ())
+        ]
+
+        async def answered_without_being_sent_again() -> None:
+            assert set(carried) <= {request.input for request in runs.requests}
+
+        await assert_eventually(answered_without_being_sent_again)
         turns = [await insist(client, talk, text) for text in moved]
+    assert carried
+    assert set(carried) <= set(moved)
     asked = [request.input for request in runs.requests]
     assert sorted(asked) == sorted(f"message {n}" for n in range(1, number + 1))
     assert [asked[turn.number - 1] for turn in turns] == moved
@@ -549,21 +561,20 @@ async def test_a_history_that_grows_long_is_left_behind(runs: FakeRuns) -> None:
                 )
             )
             turns = [await talk.say(f"message {number}") for number in range(6)]
-            assert await executions_of(talk) > 1
+            assert len(await started_with(talk)) > 1
     assert [turn.number for turn in turns] == [1, 2, 3, 4, 5, 6]
 
 
-async def executions_of(talk: Talk) -> int:
-    """Return how many executions the conversation's workflow has had."""
-    started = (await talk.handle.fetch_history()).events[0].workflow_execution_started_event_attributes
-    count = 1
-    while started.continued_execution_run_id:
-        older = talk.handle._client.get_workflow_handle(
-            talk.conversation_id, run_id=started.continued_execution_run_id
-        )
-        started = (await older.fetch_history()).events[0].workflow_execution_started_event_attributes
-        count += 1
-    return count
+async def started_with(talk: Talk) -> list[ConversationRequest]:
+    """Return what each execution of the conversation's workflow was started with, the latest first."""
+    client, run_id = talk.handle._client, None
+    requests: list[ConversationRequest] = []
+    while run_id != "":
+        execution = client.get_workflow_handle(talk.conversation_id, run_id=run_id)
+        started = (await execution.fetch_history()).events[0].workflow_execution_started_event_attributes
+        requests += await client.data_converter.decode(started.input.payloads, [ConversationRequest])
+        run_id = started.continued_execution_run_id
+    return requests
 
 
 async def test_a_conversation_can_follow_up_on_a_run(talking: Open, runs: FakeRuns) -> None:
