@@ -23,10 +23,10 @@ dev: setup ## Start Temporal with its UI, the API emulator and a worker; Ctrl-C 
 	@$(BIN)/longhaul dev
 
 # Two processes: a test that starts servers needs a core of its own. One file stays in one process, so that
-# its tests share one server.
+# its tests share one server; in the order of the folders, which begins with the long ones.
 .PHONY: test
 test: setup ## Run all tests, with line and branch coverage
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: chaos
 chaos: setup ## Crashes, outages and faults for 20 minutes; count what was paid twice or lost (SEED=1 repeats)
