@@ -71,6 +71,8 @@ def summary(view: ChainView) -> list[tuple[str, str]]:
     if known is None and view.running_run_ids:
         # Nobody answers who knows the steps.
         rows += [("running", run_id) for run_id in view.running_run_ids]
+    for run in view.waiting_runs:
+        rows.append(("decide", f"longhaul status {run.run_id}  # {run.phase.value.replace('_', ' ')}"))
     for step in view.waiting:
         rows += [("decide", command) for command in deciding_commands(view, step)]
     return rows
@@ -94,7 +96,12 @@ def hint(view: ChainView) -> str | None:
         return "Temporal is away; waiting for it. The chain is safe there."
     if view.has_worker is False and not view.phase.is_end:
         return f"no worker is polling task queue {view.task_queue!r}; start one with `longhaul worker`"
-    return formats.one_line(view.problem) if view.problem else None
+    if view.problem:
+        return formats.one_line(view.problem)
+    if view.waiting_runs:
+        waiting = ", ".join(run.run_id for run in view.waiting_runs)
+        return f"{formats.count(len(view.waiting_runs), 'run')} of it needs a person: {waiting}"
+    return None
 
 
 def step_text(step: StepView) -> str:

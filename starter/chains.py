@@ -43,12 +43,13 @@ from runs.ids import InvalidRunId, check_run_id, make_run_id
 from runs.memos import QUESTION_MEMO
 from runs.messages import RESULT_MEMO
 from runs.text import clean_text, excerpt_utf8, first_line
-from starter.describing import chain_phase_of, input_of
+from starter.describing import chain_phase_of, input_of, row_of
 from starter.errors import InvalidInput, RunNotFound, RunStillRunning
 from starter.formats import seconds_between
+from starter.queries import waiting_children_query
 from starter.temporal import RPC_TIMEOUT, has_worker, temporal_errors
 from starter.updates import send_update
-from starter.views import CancelledChain, ChainView, StartedChain
+from starter.views import CancelledChain, ChainView, RunRow, StartedChain
 from starter.watching import last_of, watched
 from workflows import search_attributes
 
@@ -70,6 +71,12 @@ _UPDATE_TIMEOUT_S: Final = 60.0
 _AGAIN_AFTER_S: Final = 0.3
 _MAX_TRIES: Final = 10
 """For a decision that met the moment in which the chain was continued as new, which takes milliseconds."""
+
+_ASK_FOR_RUNS_EVERY_S: Final = 10
+"""A list costs a server more than a look, and is a second behind anyway."""
+
+_MAX_WAITING_RUNS: Final = 20
+"""That are told of."""
 
 _BROKEN_AFTER: Final = 2
 """One failure is a worker that was restarted; more are a bug or a version that does not fit."""
@@ -162,22 +169,26 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
     if before is None and not phase.is_end:
         is_served = await has_worker(client, task_queue=description.task_queue)
     status = result = problem = None
+    waiting_runs: tuple[RunRow, ...] = ()
     async with temporal_errors(client, run_id=chain_id):
         subject = await description.memo_value(QUESTION_MEMO, None)
         if phase.is_end:
             result, problem = await _ending_of(description, handle)
         else:
             status, problem = await _progress_of(description, handle, before=before, is_served=is_served)
+            waiting_runs = await _waiting_runs(client, description, before=before)
     known = result or status
     started_at = known.started_at if known else description.start_time
     return ChainView(
         chain_id=chain_id,
-        phase=known.phase if known else phase,
-        subject=subject if isinstance(subject, str) else None,
+        # A chain that answers a query with its end has not told Temporal yet: its result is not there.
+        phase=known.phase if known and known.phase.is_end is phase.is_end else phase,
+        subject=subject if isinstance(subject, str) else known and known.name,
         task_queue=description.task_queue,
         started_at=started_at,
         elapsed_s=seconds_between(started_at, description.close_time),
         running_run_ids=tuple(child.workflow_id for child in description.raw_description.pending_children),
+        waiting_runs=waiting_runs,
         status=status,
         result=result,
         problem=problem,
@@ -330,6 +341,22 @@ async def _progress_of(
         # No worker, or one of another version: the view does without.
         return before.status if before else None, None
     return status, None
+
+
+async def _waiting_runs(
+    client: Client, description: WorkflowExecutionDescription, *, before: ChainView | None
+) -> tuple[RunRow, ...]:
+    """Return the chain's runs that wait for a person; while it is watched, those of some seconds ago."""
+    if not description.raw_description.pending_children:
+        return ()
+    if before is not None:
+        now_s = seconds_between(before.started_at, None)
+        if now_s // _ASK_FOR_RUNS_EVERY_S == before.elapsed_s // _ASK_FOR_RUNS_EVERY_S:
+            return before.waiting_runs
+    executions = client.list_workflows(
+        waiting_children_query(description.id), limit=_MAX_WAITING_RUNS, rpc_timeout=RPC_TIMEOUT
+    )
+    return tuple([await row_of(execution) async for execution in executions])
 
 
 async def _ending_of(

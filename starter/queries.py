@@ -38,6 +38,14 @@ def list_query(
     return " AND ".join(conditions)
 
 
+def waiting_children_query(parent_id: str) -> str:
+    """Return the visibility query for open children of a workflow that wait for a person."""
+    phases = ", ".join(_quoted(phase.value) for phase in Phase if phase.needs_a_person)
+    return (
+        f"ParentWorkflowId = {_quoted(parent_id)} AND ExecutionStatus = 'Running' AND {PHASE} IN ({phases})"
+    )
+
+
 def _phase_condition(phase: Phase) -> str:
     """Say in Temporal's words what `starter.describing.phase_of` says in Python.
 

@@ -243,6 +243,7 @@ class ChainView(_View):
         started_at: When it began, as far as is known without a worker.
         elapsed_s: Seconds since then, or until it ended.
         running_run_ids: Runs that are under way for its steps.
+        waiting_runs: Those of them that wait for a person themselves.
         status: What it says of itself, or last said; None when no worker has answered for it yet, and after
             its end.
         result: What it left behind; None before its end, and when it was ended from outside.
@@ -261,6 +262,7 @@ class ChainView(_View):
     started_at: datetime
     elapsed_s: float
     running_run_ids: tuple[str, ...] = ()
+    waiting_runs: tuple[RunRow, ...] = ()
     status: ChainStatus | None = None
     result: ChainResult | None = None
     problem: str | None = None

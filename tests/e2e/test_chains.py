@@ -279,6 +279,22 @@ def test_a_chain_is_cancelled_with_its_runs(longhaul: Command, tmp_path: Path) -
     }
 
 
+def test_a_chain_whose_run_needs_a_person_says_so(longhaul: Command, tmp_path: Path) -> None:
+    """The answer to a submission was lost: nobody who looks at the chain has to search for its run."""
+    file = written(tmp_path, {"a": {"research": "Why? [[emulator fault=500-after]]"}})
+    assert longhaul("chain", "run", file, "--id", "lost", "--no-wait").code == 0
+    give_up_at = time.monotonic() + 60
+    while (
+        "problem: 1 run of it needs a person: lost.a\n"
+        not in (shown := longhaul("chain", "show", "lost")).out
+    ):
+        assert time.monotonic() < give_up_at, shown
+        time.sleep(0.5)
+    assert "decide: longhaul status lost.a  # submission unknown\n" in shown.out
+    assert longhaul("resolve", "lost.a", "--give-up").code == 0
+    assert longhaul("watch", "lost").code == 1
+
+
 # Without a worker
 
 

@@ -7,8 +7,9 @@ from rich.console import Console
 from chains.messages import ChainFailure, ChainPhase, StepPhase, step_error
 from chains.spec import StepKind
 from runs.budget import Spent
+from runs.phase import Phase
 from starter import chain_formats
-from starter.views import CancelledChain, ChainView
+from starter.views import CancelledChain, ChainView, RunRow
 from tests.unit.starter.chain_sample import asking, chain_view, step
 from tests.unit.starter.sample import REQUESTED_AT, artifact
 
@@ -61,6 +62,14 @@ def test_a_summary_says_what_keeps_a_chain(changes: dict[str, Any], problem: str
     """And what to do about it."""
     rows = dict(chain_formats.summary(chain_view(step(), **changes)))
     assert rows["problem"].startswith(problem)
+
+
+def test_a_run_of_a_chain_that_waits_for_a_person_is_told() -> None:
+    """The chain waits for it, perhaps for ever; here is where to begin."""
+    run = RunRow(run_id="tea-abc.a", phase=Phase.SUBMISSION_UNKNOWN, requested_at=REQUESTED_AT)
+    rows = chain_formats.summary(chain_view(step(), waiting_runs=(run,)))
+    assert ("problem", "1 run of it needs a person: tea-abc.a") in rows
+    assert ("decide", "longhaul status tea-abc.a  # submission unknown") in rows
 
 
 def test_without_an_answer_the_runs_under_way_are_named() -> None:

@@ -1,6 +1,6 @@
 from runs.phase import Phase
 from starter.kinds import RunKind
-from starter.queries import list_query
+from starter.queries import list_query, waiting_children_query
 
 _RUNS = "WorkflowType IN ('AgentRun') AND ExecutionStatus != 'ContinuedAsNew'"
 
@@ -27,3 +27,11 @@ def test_filters_are_all_to_hold() -> None:
 def test_what_people_type_cannot_leave_its_quotes() -> None:
     """A quote or a backslash in a label is part of the label."""
     assert list_query(label="it's \\ 'x' OR").endswith(r"RunLabels = 'it\'s \\ \'x\' OR'")
+
+
+def test_the_runs_of_a_chain_that_wait_are_asked_for() -> None:
+    """Those that only a person can let go on; whatever the chain's id is, it stays in its quotes."""
+    assert waiting_children_query("it's") == (
+        "ParentWorkflowId = 'it\\'s' AND ExecutionStatus = 'Running'"
+        " AND RunPhase IN ('submission_unknown', 'awaiting_approval')"
+    )
