@@ -78,7 +78,8 @@ def why_exhausted(budget: Budget | None, spent: Spent) -> str | None:
 
 def _objections(budget: Budget, spent: Spent) -> Iterator[str]:
     if budget.max_interactions is not None and spent.interactions >= budget.max_interactions:
-        yield f"the budget of {budget.max_interactions:,} interactions is used up"
+        plural = "" if budget.max_interactions == 1 else "s"
+        yield f"the budget of {budget.max_interactions:,} interaction{plural} is used up"
     if budget.max_tokens is not None:
         if spent.tokens >= budget.max_tokens:
             yield f"the budget of {budget.max_tokens:,} tokens is used up: {spent.tokens:,} were used"
