@@ -249,7 +249,13 @@ async def test_what_may_be_tried_again_waits_for_a_free_place(client: Client, ki
         assert phases_of(await handle.query(ChainWorkflow.status)) == {"a": "retrying", "b": "running"}
         gate.set()
         await handle.result()
+        timers = [
+            event
+            for event in (await handle.fetch_history()).events
+            if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+        ]
     assert kitchen.prompts == ["1", "2", "1"]
+    assert len(timers) == 1
 
 
 async def test_each_item_of_a_list_has_a_run(client: Client, kitchen: Kitchen) -> None:
