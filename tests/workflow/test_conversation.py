@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from runs.conversation import (
     ConversationPhase,
     ConversationRequest,
     ConversationResult,
+    ConversationState,
     Ending,
     Origin,
     SendMessage,
@@ -548,6 +550,22 @@ async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns,
     asked = [request.input for request in runs.requests]
     assert sorted(asked) == sorted(f"message {n}" for n in range(1, number + 1))
     assert [asked[turn.number - 1] for turn in turns] == moved
+
+
+async def test_a_conversation_that_is_closed_ends_in_whichever_execution_answers_the_last(
+    talking: Open, runs: FakeRuns
+) -> None:
+    """That it takes no more is carried along with what waits."""
+    texts = [f"message {number}" for number in range(23)]
+    now = datetime.now(UTC)
+    waiting = tuple(SendMessage(message_id=text, text=text) for text in texts)
+    state = ConversationState(started_at=now, active_at=now, waiting=waiting)
+    async with talking(REQUEST.model_copy(update={"messages_per_execution": 1, "state": state})) as talk:
+        await talk.handle.signal(ConversationWorkflow.close)
+        result = await talk.handle.result()
+        assert len(await started_with(talk)) == 2
+    assert (result.ending, result.turns) == (Ending.ASKED, 23)
+    assert [request.input for request in runs.requests] == texts
 
 
 async def test_a_history_that_grows_long_is_left_behind(runs: FakeRuns) -> None:
