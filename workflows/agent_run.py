@@ -22,16 +22,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from temporalio import workflow
-from temporalio.common import (
-    RawValue,
-    SearchAttributeKey,
-    SearchAttributeUpdate,
-    SearchAttributeValueType,
-    TypedSearchAttributes,
-)
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -927,13 +921,13 @@ class AgentRunWorkflow:
         shown = workflow.info().typed_search_attributes
         # Only what changed: each upsert is an event, and the starter may have set the first ones already.
         updates = [
-            *_change(shown, search_attributes.PHASE, self._phase.value),
-            *_change(shown, search_attributes.AGENT, self._request.target),
-            *_change(shown, search_attributes.INTERACTION_ID, interaction_id),
-            *_change(shown, search_attributes.TENANT, self._request.tenant),
-            *_change(shown, search_attributes.LABELS, list(self._request.labels) or None),
-            *_change(shown, search_attributes.TOKENS, usage.total_tokens),
-            *_change(shown, search_attributes.COST_USD, cost_usd),
+            *search_attributes.change(shown, search_attributes.PHASE, self._phase.value),
+            *search_attributes.change(shown, search_attributes.AGENT, self._request.target),
+            *search_attributes.change(shown, search_attributes.INTERACTION_ID, interaction_id),
+            *search_attributes.change(shown, search_attributes.TENANT, self._request.tenant),
+            *search_attributes.change(shown, search_attributes.LABELS, list(self._request.labels) or None),
+            *search_attributes.change(shown, search_attributes.TOKENS, usage.total_tokens),
+            *search_attributes.change(shown, search_attributes.COST_USD, cost_usd),
         ]
         if updates:
             workflow.upsert_search_attributes(updates)
@@ -990,14 +984,6 @@ class AgentRunWorkflow:
             cancel=self._cancel,
             notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._ledger.unnamed else ()),
         )
-
-
-def _change(
-    shown: TypedSearchAttributes,
-    key: SearchAttributeKey[SearchAttributeValueType],
-    value: SearchAttributeValueType | None,
-) -> list[SearchAttributeUpdate[Any]]:
-    return [] if value is None or shown.get(key) == value else [key.value_set(value)]
 
 
 def _failure_with(result: AgentRunResult) -> ApplicationError:
