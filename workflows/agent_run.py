@@ -476,7 +476,9 @@ class AgentRunWorkflow:
         self._turns.accepted(interaction_id)
         self._accepted_at = workflow.now()
         self._first_accepted_at = self._first_accepted_at or self._accepted_at
-        if event is Event.ADOPTED and self._stop is _Stop.DEADLINE:
+        # By the clock, too: the news may come in the workflow task before the one in which the timer fires.
+        is_late = self._stop is _Stop.DEADLINE or (self._stop is None and workflow.now() >= self._deadline.at)
+        if event is Event.ADOPTED and is_late:
             # It was waited for beyond the deadline, so that is not held against it: the time starts anew.
             self._stop = None
             self._deadline.extend(timedelta(seconds=self._request.deadline_s))

@@ -31,7 +31,9 @@ class Deadline:
         self._timer = asyncio.create_task(self._wait())
 
     def extend(self, span: timedelta) -> None:
-        """Give ``span`` from now, after it has passed."""
+        """Give ``span`` from now."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._at = workflow.now() + span
         self.start()
 
