@@ -200,7 +200,7 @@ class Trial:
             rows = await list_runs(self.client, label=self._label, limit=_MAX_RUNS)
         except TemporalError:
             return {}
-        return {row.run_id: row.phase for row in rows}
+        return {row.run_id: row.phase for row in rows if isinstance(row.phase, Phase)}
 
 
 def known_to(view: RunView) -> set[str]:

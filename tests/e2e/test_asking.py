@@ -294,6 +294,6 @@ def test_ctrl_c_at_a_prompt_detaches(longhaul: Command) -> None:
     deciding.wait_for("Approve? [y/N] ")
     deciding.type("\n")
     code, shown = deciding.end()
-    assert (code, "run left waits on" in shown) == (5, True), shown
+    assert (code, "left waits on" in shown) == (5, True), shown
     assert longhaul("approve", "left", "--yes").code == 0
     assert longhaul("watch", "left").code == 0
