@@ -11,11 +11,11 @@ from activities import failures
 from activities.failures import NotSendable
 from activities.json_values import is_readable
 from activities.quotes import with_quotes
-from activities.tool_activities import ToolActivities
+from activities.tool_activities import MAX_DOCUMENT_BYTES, ToolActivities
 from artifacts.errors import ArtifactsError, StoreUnavailable
 from artifacts.store import ArtifactStore
 from runs.errors import RunErrorCode
-from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_TOOL_RESULT_BYTES
+from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES
 from runs.stored_text import StoredText, StoreText
 from runs.text import excerpt_utf8
 from runs.tool_calls import CallTool, ToolStepResult
@@ -71,7 +71,7 @@ class TextActivities:
         if answer.is_error or answer.uri is None:
             return ToolStepResult(error=answer.text)
         try:
-            document = json.loads(await self._store.get(answer.uri, max_bytes=2 * MAX_TOOL_RESULT_BYTES))
+            document = json.loads(await self._store.get(answer.uri, max_bytes=MAX_DOCUMENT_BYTES))
             value = document["result"] if "result" in document else _texts_in(document)
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             stored = await self._put(f"{called.artifacts_prefix}/{called.file_name}.md", text)

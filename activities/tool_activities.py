@@ -38,7 +38,7 @@ from tools.registry import ToolRegistry
 
 log = structlog.get_logger()
 
-_MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
+MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
 """A stored result with what is around it."""
 
 
@@ -135,7 +135,7 @@ class ToolActivities:
     async def _stored(self, call: ToolCall, key: str) -> ToolAnswer | None:
         """Return the answer of an earlier attempt, if one got as far as storing it."""
         try:
-            document = await self._store.get(key, max_bytes=_MAX_DOCUMENT_BYTES)
+            document = await self._store.get(key, max_bytes=MAX_DOCUMENT_BYTES)
         except ArtifactNotFound:
             return None
         except ArtifactsError as error:

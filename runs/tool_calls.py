@@ -63,6 +63,17 @@ class ToolCatalog(Message):
     missing: tuple[str, ...] = ()
     available: tuple[str, ...] = ()
 
+    @property
+    def why_incomplete(self) -> str | None:
+        """What to do about those that are missing; None when none is."""
+        if not self.missing:
+            return None
+        return (
+            f"the workers have no function tool {', '.join(self.missing)}; "
+            f"they have: {', '.join(self.available) or 'none'}. "
+            "LONGHAUL_TOOLS on the worker names the modules it takes them from"
+        )
+
 
 class ToolCall(Message):
     """One call that a model asked for.

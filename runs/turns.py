@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from runs.budget import Spent
+from runs.budget import Spent, spent_on
 from runs.messages import ArtifactRef, FollowUp, Settled, Usage
 
 
@@ -79,16 +79,11 @@ class TurnLog:
     @property
     def spent(self) -> Spent:
         """The same, as budgets count: a turn that was accepted and never settled used nobody knows what."""
-        known_tokens = [settled.usage.total_tokens for settled in self._settled.values()]
-        known_costs = [settled.cost_usd for settled in self._settled.values()]
-        interactions = len(self.interaction_ids)
-        return Spent(
-            interactions=interactions,
-            tokens=sum(tokens or 0 for tokens in known_tokens),
-            cost_usd=round(sum(cost or 0.0 for cost in known_costs), 6),
-            unknown_tokens=interactions - sum(tokens is not None for tokens in known_tokens),
-            unknown_costs=interactions - sum(cost is not None for cost in known_costs),
-        )
+        unsettled = len(self.interaction_ids) - len(self._settled)
+        total = Spent(interactions=unsettled, unknown_tokens=unsettled, unknown_costs=unsettled)
+        for settled in self._settled.values():
+            total = total.plus(spent_on(total_tokens=settled.usage.total_tokens, cost_usd=settled.cost_usd))
+        return total
 
     @property
     def artifacts(self) -> tuple[ArtifactRef, ...]:

@@ -417,15 +417,8 @@ class AgentRunWorkflow:
         except ActivityError as error:
             self._fail(failure_of(error), default=RunErrorCode.INTERNAL, event=Event.SUBMISSION_REJECTED)
             return
-        if catalog.missing:
-            there = ", ".join(catalog.available) or "none"
-            self._error = RunError(
-                code=RunErrorCode.UNKNOWN_TOOL,
-                message=(
-                    f"the workers have no function tool {', '.join(catalog.missing)}; they have: {there}. "
-                    "LONGHAUL_TOOLS on the worker names the modules it takes them from"
-                )[: limits.MAX_ERROR_CHARS],
-            )
+        if why_not := catalog.why_incomplete:
+            self._error = RunError(code=RunErrorCode.UNKNOWN_TOOL, message=why_not[: limits.MAX_ERROR_CHARS])
             self._enter(Event.SUBMISSION_REJECTED)
         self._catalog = catalog
 

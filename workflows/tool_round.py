@@ -177,7 +177,7 @@ class ToolRound:
             )
         except ActivityError as error:
             # Also one that was cancelled: the answer of a run that is over is read by nobody.
-            attempts = "attempt" if tool.max_attempts == 1 else f"{tool.max_attempts} attempts"
+            attempts = "1 attempt" if tool.max_attempts == 1 else f"{tool.max_attempts} attempts"
             self._answers[index] = _error(call, f"failed after {attempts}: {failure_of(error).message}")
 
 

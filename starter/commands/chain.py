@@ -1,6 +1,5 @@
 """``longhaul chain check``, ``run`` and ``show``."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from starter.chain_files import ChainFile, read_chain_file, store_attached
 from starter.chains import new_chain_id, start_chain
 from starter.commands.chain_following import ChainFollowOptions, follow_chain, show_chain
 from starter.commands.setup import load_settings
-from starter.errors import ExitCode, InvalidInput, TemporalUnreachable
+from starter.commands.starting import told_if_lost
+from starter.errors import ExitCode, InvalidInput
 from starter.files import check_out_dir, open_store
 from starter.output import Output
 from starter.requests import objection
@@ -112,13 +112,8 @@ async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
     if file.attached:
         spec = await store_attached(ChainFile(request.spec, file.attached), store)
         request = request.model_copy(update={"spec": spec})
-    try:
+    with told_if_lost(output, what="chain", ask_with=f"longhaul chain show {chain_id}", run_id=chain_id):
         started = await start_chain(client, request, chain_id=chain_id, task_queue=settings.task_queue)
-    except (asyncio.CancelledError, TemporalUnreachable):
-        # The answer is lost, not the chain: whoever does not learn its id would start, and pay for, another.
-        output.say(f"The chain may have been started: ask with `longhaul chain show {chain_id}`,")
-        output.say(f"and if it was not, start it with `--id {chain_id}`")
-        raise
     _tell(started, output)
     if not options.is_waiting:
         if output.as_json:

@@ -1,6 +1,8 @@
 """Starting a run in front of a person: what the commands that start one have in common."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,21 @@ class StartOptions:
     out: Path | None = None
 
 
+@contextmanager
+def told_if_lost(output: Output, *, what: str, ask_with: str, run_id: str) -> Iterator[None]:
+    """Say how to find out what became of a start whose answer is lost.
+
+    The answer is lost, not the run or the chain: whoever does not learn its id would start, and pay for,
+    another.
+    """
+    try:
+        yield
+    except (asyncio.CancelledError, TemporalUnreachable):
+        output.say(f"The {what} may have been started: ask with `{ask_with}`,")
+        output.say(f"and if it was not, start it with `--id {run_id}`")
+        raise
+
+
 async def start(
     fields: dict[str, object], options: StartOptions, *, ending: Ending, output: Output
 ) -> ExitCode:
@@ -81,13 +98,8 @@ async def start(
     if request.agent is not None and request.agent not in KNOWN_AGENTS:
         agent = formats.one_line(request.agent)
         output.say(f"note: {agent!r} is no agent this version knows; the API will say whether it does")
-    try:
+    with told_if_lost(output, what="run", ask_with=f"longhaul status {run_id}", run_id=run_id):
         started = await start_run(client, request, run_id=run_id, task_queue=settings.task_queue)
-    except (asyncio.CancelledError, TemporalUnreachable):
-        # The answer is lost, not the run: whoever does not learn its id would start, and pay for, another.
-        output.say(f"The run may have been started: ask with `longhaul status {run_id}`,")
-        output.say(f"and if it was not, start it with `--id {run_id}`")
-        raise
     _tell(started, output)
     if not options.is_waiting:
         if output.as_json:
