@@ -56,6 +56,10 @@ _MAX_EVENTS: Final = 2_000
 """History after which a chain is continued as new. What runs then adds some ten events each, and there are
 at most a hundred of them, so a history stays below 4,000, where replays are quick."""
 
+_UNAPPROVED: Final = (
+    "the function it calls needs approval; have it wait for an approve step, with `after` or by a template"
+)
+
 
 @workflow.defn(name=CHAIN)
 class ChainWorkflow:
@@ -72,6 +76,7 @@ class ChainWorkflow:
     def __init__(self, raw: RawValue = NO_INPUT) -> None:
         self._tasks: dict[Unit, asyncio.Task[StepResult]] = {}
         self._tools: dict[str, ToolDescription] = {}
+        self._unapproved: tuple[str, ...] = ()
         self._has_news = False
         self._is_moving = False
         self._alarm: tuple[datetime, asyncio.Task[None]] | None = None
@@ -209,18 +214,12 @@ class ChainWorkflow:
         except ActivityError as error:
             raise _invalid(f"its function tools cannot be described: {failure_of(error).message}") from error
         is_new = self._request.state is None
-        if catalog.missing and is_new:
-            there = ", ".join(catalog.available) or "none"
-            raise _invalid(
-                f"the workers have no function tool {', '.join(catalog.missing)}; they have: {there}. "
-                "LONGHAUL_TOOLS on the worker names the modules it takes them from"
-            )
+        if is_new and (why_not := catalog.why_incomplete):
+            raise _invalid(why_not)
         needing_approval = frozenset(tool.name for tool in catalog.tools if tool.needs_approval)
-        for step in unapproved_calls(Plan(self._request.spec), needing_approval):
-            raise _invalid(
-                f"steps.{step}: the function it calls needs approval; have it wait for an approve step, "
-                "with `after` or by a template"
-            )
+        self._unapproved = unapproved_calls(Plan(self._request.spec), needing_approval)
+        if is_new and self._unapproved:
+            raise _invalid(f"steps.{self._unapproved[0]}: {_UNAPPROVED}")
         self._tools = {tool.name: tool for tool in catalog.tools}
 
     async def _report(self, start: Start) -> StepResult:
@@ -261,9 +260,10 @@ class ChainWorkflow:
 
     async def _call(self, call: actions.CallTool, start: Start) -> StepResult:
         tool = self._tools.get(call.name)
-        if tool is None:
-            gone = f"the workers have no function tool {call.name} any more"
-            return StepResult(phase=StepPhase.FAILED, error=step_error(StepErrorCode.TOOL, gone))
+        if tool is None or start.unit.step in self._unapproved:
+            # Only after a rollout, in a chain that was continued as new; a new one is refused as a whole.
+            why = f"the workers have no function tool {call.name} any more" if tool is None else _UNAPPROVED
+            return StepResult(phase=StepPhase.FAILED, error=step_error(StepErrorCode.TOOL, why))
         result = await workflow.execute_activity_method(
             TextActivities.call_tool_for_step,
             CallTool(
