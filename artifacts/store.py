@@ -152,23 +152,33 @@ class ArtifactStore:
             return None
 
     async def check(self) -> None:
-        """Prove that the store can be written, read and deleted from.
+        """Prove that the store can be written, read and deleted from, and that "create" never replaces.
 
         Raises:
             StoreUnavailable: It cannot, and why.
         """
         key = f"check-{secrets.token_hex(8)}"
-        content = secrets.token_bytes(16)
+        first, second = secrets.token_bytes(16), secrets.token_bytes(16)
         await self._backend.prepare()
         try:
-            is_created = await self._backend.create(key, content)
-            await self._backend.write(key, content, media_type="application/octet-stream")
-            read = await self._backend.read(key, max_bytes=len(content))
+            is_created = await self._backend.create(key, first)
+            is_created_again = await self._backend.create(key, second)
+            kept = await self._backend.read(key, max_bytes=len(first))
+            await self._backend.write(key, second, media_type="application/octet-stream")
+            read = await self._backend.read(key, max_bytes=len(second))
         except (ArtifactNotFound, ArtifactTooLarge):
-            read = b""
+            is_created, is_created_again, kept, read = False, False, b"", b""
         finally:
             await self._backend.delete(key)
-        if not is_created or read != content:
+        if is_created_again or kept == second:
+            # Some look-alikes of S3 ignore the condition, and so do file systems whose links replace.
+            raise StoreUnavailable(
+                f"artifact store {self.base_uri}: cannot create a file only if it is not there yet (a second "
+                "create was not refused), and without that two workers may pay for the same submission; "
+                "use a store that can, such as S3, Google Cloud Storage, Azure or a local disk",
+                is_final=True,
+            )
+        if not is_created or kept != first or read != second:
             raise StoreUnavailable(
                 f"artifact store {self.base_uri}: does not return what was written", is_final=True
             )

@@ -182,3 +182,18 @@ async def test_a_file_put_where_a_folder_is_says_what_is_wrong(tmp_path: Path) -
         await store.put("run", b"", "text/plain")
     with pytest.raises(StoreUnavailable, match="in the way"):
         await store.put("run/report.md/x", b"", "text/plain")
+
+
+async def test_a_file_system_whose_links_replace_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a second link wins over the first, two workers would both be told that they were first."""
+
+    def replacing(source: str, target: str, **_: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr(os, "link", replacing)
+    with pytest.raises(StoreUnavailable, match="a second create was not refused") as caught:
+        await ArtifactStore.open(str(tmp_path)).check()
+    assert caught.value.is_final
+    assert _all_files(tmp_path) == []
