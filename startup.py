@@ -14,7 +14,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.converter import PayloadConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.runtime import Runtime
@@ -31,6 +31,7 @@ from telemetry import LogLevel, temporal_runtime
 from tools import registry
 from tools.errors import InvalidTool
 from tools.registry import ToolRegistry
+from workflows.failure_conversion import TolerantFailureConverter
 
 EXIT_MISCONFIGURED: Final = 2
 EXIT_NO_TEMPORAL: Final = 3
@@ -44,14 +45,14 @@ _CONNECT_AGAIN_AFTER_S: Final = 0.25
 _CHECK_TIMEOUT: Final = timedelta(seconds=10)
 """One question to a server that has just answered."""
 
-_WIRE_NAMES: Final = {
-    "Text": "INDEXED_VALUE_TYPE_TEXT",
-    "Keyword": "INDEXED_VALUE_TYPE_KEYWORD",
-    "Int": "INDEXED_VALUE_TYPE_INT",
-    "Double": "INDEXED_VALUE_TYPE_DOUBLE",
-    "Bool": "INDEXED_VALUE_TYPE_BOOL",
-    "Datetime": "INDEXED_VALUE_TYPE_DATETIME",
-    "KeywordList": "INDEXED_VALUE_TYPE_KEYWORD_LIST",
+_NUMBERS: Final = {
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
 }
 """Search attribute types, by the name the ``temporal`` command gives them."""
 
@@ -139,7 +140,7 @@ def runtime(level: LogLevel) -> tuple[Runtime, str]:
     raise StartupError("no free port on 127.0.0.1 for Temporal's metrics")
 
 
-class QuietFailureConverter(DefaultFailureConverter):
+class QuietFailureConverter(TolerantFailureConverter):
     """Leaves the stack trace out of expected failures.
 
     Each look at a run that goes on is one: the trace would be stored every few seconds, and stand in the
@@ -215,10 +216,12 @@ async def check_namespace(client: Client) -> None:
         # Some servers let a worker work but not ask. Then the first run tells.
         log.warning("namespace.unchecked", namespace=namespace, error=error.message)
         return
-    kinds = {name: IndexedValueType.Name(kind) for name, kind in registered.custom_attributes.items()}
+    kinds = registered.custom_attributes
     for name, kind in SEARCH_ATTRIBUTES.items():
-        if kinds.get(name, _WIRE_NAMES[kind]) != _WIRE_NAMES[kind]:
-            there = next((word for word, wire in _WIRE_NAMES.items() if wire == kinds[name]), kinds[name])
+        if name in kinds and kinds[name] != _NUMBERS[kind]:
+            # Also where the type is newer than this library, which has no name for it then.
+            words = (word for word, number in _NUMBERS.items() if number == kinds[name])
+            there = next(words, f"number {int(kinds[name])}")
             raise StartupError(f"search attribute {name} is of type {there}, but has to be {kind}")
     missing = [name for name in SEARCH_ATTRIBUTES if name not in kinds]
     if missing:

@@ -18,6 +18,7 @@ from runs.messages import AgentRunStatus
 from runs.planning import ApprovePlan, RevisePlan
 from runs.text import clean_text
 from runs.tool_calls import DecideToolCall, PendingToolCall, ToolDecision
+from starter import formats
 from starter.errors import InvalidInput
 from starter.runs import look_at_run
 from starter.temporal import temporal_errors
@@ -51,6 +52,8 @@ async def status_of(client: Client, run_id: str) -> AgentRunStatus:
     view = await look_at_run(client, run_id)
     if view.phase.is_end:
         raise InvalidInput(f"run {run_id} has ended ({view.phase.value}); there is nothing to decide")
+    if view.is_paused:
+        raise InvalidInput(f"run {run_id} is {formats.paused(run_id)}")
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
     async with temporal_errors(client, run_id=run_id):
         try:

@@ -94,6 +94,8 @@ def hint(view: ChainView) -> str | None:
     """Return what keeps the chain from going on, if anything."""
     if view.is_temporal_away:
         return "Temporal is away; waiting for it. The chain is safe there."
+    if view.is_paused:
+        return formats.paused(view.chain_id)
     if view.has_worker is False and not view.phase.is_end:
         return f"no worker is polling task queue {view.task_queue!r}; start one with `longhaul worker`"
     if view.problem:

@@ -17,13 +17,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
-from temporalio.client import (
-    Client,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowHandle,
-)
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -45,6 +39,7 @@ from runs.messages import RESULT_MEMO
 from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import chain_phase_of, input_of, row_of
 from starter.errors import InvalidInput, RunNotFound, RunStillRunning
+from starter.executions import Execution, ExecutionStatus, describe, list_executions
 from starter.formats import seconds_between
 from starter.queries import waiting_children_query
 from starter.temporal import RPC_TIMEOUT, has_worker, temporal_errors
@@ -163,15 +158,15 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
     handle: WorkflowHandle[Any, ChainResult] = client.get_workflow_handle(
         chain_id, run_id=description.run_id, result_type=ChainResult
     )
-    attributes = description.typed_search_attributes
-    phase = chain_phase_of(description.status, published=attributes.get(search_attributes.PHASE))
+    published = description.attributes.get(search_attributes.PHASE)
+    phase = chain_phase_of(description.status, published=published)
     is_served = before.has_worker if before else None
     if before is None and not phase.is_end:
         is_served = await has_worker(client, task_queue=description.task_queue)
     status = result = problem = None
     waiting_runs: tuple[RunRow, ...] = ()
     async with temporal_errors(client, run_id=chain_id):
-        subject = await description.memo_value(QUESTION_MEMO, None)
+        subject = await description.memo_text(QUESTION_MEMO)
         if phase.is_end:
             result, problem = await _ending_of(description, handle)
         else:
@@ -183,7 +178,7 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
         chain_id=chain_id,
         # A chain that answers a query with its end has not told Temporal yet: its result is not there.
         phase=known.phase if known and known.phase.is_end is phase.is_end else phase,
-        subject=subject if isinstance(subject, str) else known and known.name,
+        subject=subject if subject is not None else known and known.name,
         task_queue=description.task_queue,
         started_at=started_at,
         elapsed_s=seconds_between(started_at, description.close_time),
@@ -193,6 +188,7 @@ async def look_at_chain(client: Client, chain_id: str, *, before: ChainView | No
         result=result,
         problem=problem,
         has_worker=is_served,
+        is_paused=description.status is ExecutionStatus.PAUSED,
         execution_id=description.run_id,
         # Of what the status tells of; one that could not be asked for anew tells of less.
         history_events=(
@@ -233,7 +229,8 @@ async def result_of_chain(client: Client, chain_id: str, *, wait_timeout_s: floa
     """
     view = await _view_within(client, chain_id, wait_timeout_s=wait_timeout_s)
     if not view.phase.is_end:
-        raise RunStillRunning(f"chain {chain_id!r} is still {view.phase.value.replace('_', ' ')}")
+        paused = ", and paused in Temporal" if view.is_paused else ""
+        raise RunStillRunning(f"chain {chain_id!r} is still {view.phase.value.replace('_', ' ')}{paused}")
     return view
 
 
@@ -273,7 +270,7 @@ async def decide_step(
         except RunNotFound:
             # An execution that ends as the decision arrives does not take it; the next one may.
             description = await _description_of(client, chain_id)
-            if description.status is not WorkflowExecutionStatus.RUNNING:
+            if not description.status.is_open:
                 break
             await asyncio.sleep(_AGAIN_AFTER_S)
     view = await look_at_chain(client, chain_id)
@@ -309,13 +306,13 @@ async def _view_within(client: Client, chain_id: str, *, wait_timeout_s: float |
     return view or await look_at_chain(client, chain_id)
 
 
-async def _description_of(client: Client, workflow_id: str) -> WorkflowExecutionDescription:
+async def _description_of(client: Client, workflow_id: str) -> Execution:
     async with temporal_errors(client, run_id=workflow_id):
-        return await client.get_workflow_handle(workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
+        return await describe(client, workflow_id)
 
 
 async def _progress_of(
-    description: WorkflowExecutionDescription,
+    description: Execution,
     handle: WorkflowHandle[Any, ChainResult],
     *,
     before: ChainView | None,
@@ -326,8 +323,9 @@ async def _progress_of(
     if failures >= _BROKEN_AFTER:
         problem = f"the worker has failed {failures} times to go on with it; its log says why"
         return before.status if before else None, problem
-    if is_served is False:
-        # Nobody would answer, and the time-out of a query is long for somebody who watches.
+    if is_served is False or description.status is not ExecutionStatus.RUNNING:
+        # Nobody would answer, and the time-out of a query is long for somebody who watches; while it is
+        # paused, the server refuses to ask it.
         return before.status if before else None, None
     if before is not None and before.status is not None:
         is_same = before.execution_id == description.run_id
@@ -344,7 +342,7 @@ async def _progress_of(
 
 
 async def _waiting_runs(
-    client: Client, description: WorkflowExecutionDescription, *, before: ChainView | None
+    client: Client, description: Execution, *, before: ChainView | None
 ) -> tuple[RunRow, ...]:
     """Return the chain's runs that wait for a person; while it is watched, those of some seconds ago."""
     if not description.raw_description.pending_children:
@@ -353,14 +351,13 @@ async def _waiting_runs(
         now_s = seconds_between(before.started_at, None)
         if now_s // _ASK_FOR_RUNS_EVERY_S == before.elapsed_s // _ASK_FOR_RUNS_EVERY_S:
             return before.waiting_runs
-    executions = client.list_workflows(
-        waiting_children_query(description.id), limit=_MAX_WAITING_RUNS, rpc_timeout=RPC_TIMEOUT
-    )
+    query = waiting_children_query(description.workflow_id)
+    executions = list_executions(client, query, limit=_MAX_WAITING_RUNS)
     return tuple([await row_of(execution) async for execution in executions])
 
 
 async def _ending_of(
-    description: WorkflowExecutionDescription, handle: WorkflowHandle[Any, ChainResult]
+    description: Execution, handle: WorkflowHandle[Any, ChainResult]
 ) -> tuple[ChainResult | None, str | None]:
     """Return a closed chain's result, or why there is none."""
     try:
@@ -371,7 +368,7 @@ async def _ending_of(
         return None, _UNREADABLE
     if isinstance(cause, CancelledError):
         try:
-            return await description.memo_value(RESULT_MEMO, None, type_hint=ChainResult), None
+            return await description.memo_value(RESULT_MEMO, type_hint=ChainResult), None
         except (ValueError, RuntimeError):
             return None, _UNREADABLE
     if isinstance(cause, ApplicationError) and (result := _result_in(cause.details)) is not None:

@@ -17,8 +17,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 from temporalio.client import (
     Client,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -54,6 +52,7 @@ from runs.messages import RESULT_MEMO, Attachment
 from runs.text import clean_text, first_line
 from starter.describing import request_of
 from starter.errors import ConversationClosed, ExitCode, InvalidInput, RunNotFound, TemporalUnreachable
+from starter.executions import Execution, ExecutionStatus, describe, list_executions
 from starter.files import REPORT, artifact_named
 from starter.runs import look_at_run
 from starter.temporal import RPC_TIMEOUT, temporal_errors
@@ -210,9 +209,11 @@ async def look_at_conversation(
     handle: WorkflowHandle[Any, ConversationResult] = client.get_workflow_handle(
         conversation_id, result_type=ConversationResult
     )
-    is_open = description.status is WorkflowExecutionStatus.RUNNING
+    is_open = description.status.is_open
+    is_paused = description.status is ExecutionStatus.PAUSED
     status: ConversationStatus | None = None
-    if is_status_wanted:
+    if is_status_wanted and not is_paused:
+        # While it is paused, the server refuses to ask it.
         status = await _status_of(client, handle)
     result, problem = (None, None)
     if not is_open:
@@ -222,12 +223,13 @@ async def look_at_conversation(
     return ConversationView(
         conversation_id=conversation_id,
         phase=_phase_of(is_open=is_open, is_busy=bool(children)),
-        target=description.typed_search_attributes.get(search_attributes.AGENT),
+        target=description.attributes.get(search_attributes.AGENT),
         task_queue=description.task_queue,
         running_run_id=children[0] if children else None,
         status=status,
         result=result,
         problem=problem,
+        is_paused=is_paused,
     )
 
 
@@ -272,20 +274,19 @@ async def list_conversations(client: Client, *, limit: int = 20) -> list[Convers
     query = f"WorkflowType = '{CONVERSATION}' AND ExecutionStatus != 'ContinuedAsNew'"
     rows: list[ConversationRow] = []
     async with temporal_errors(client):
-        async for execution in client.list_workflows(query, limit=limit, rpc_timeout=RPC_TIMEOUT):
-            attributes = execution.typed_search_attributes
-            subject = await execution.memo_value(QUESTION_MEMO, None)
-            is_open = execution.status is WorkflowExecutionStatus.RUNNING
+        async for execution in list_executions(client, query, limit=limit):
+            attributes = execution.attributes
             rows.append(
                 ConversationRow(
-                    conversation_id=execution.id,
-                    phase=ConversationPhase.OPEN if is_open else ConversationPhase.CLOSED,
+                    conversation_id=execution.workflow_id,
+                    phase=ConversationPhase.OPEN if execution.status.is_open else ConversationPhase.CLOSED,
                     target=attributes.get(search_attributes.AGENT),
-                    subject=subject if isinstance(subject, str) else None,
+                    subject=await execution.memo_text(QUESTION_MEMO),
                     started_at=execution.start_time,
                     ended_at=execution.close_time,
                     tokens=attributes.get(search_attributes.TOKENS),
                     cost_usd=attributes.get(search_attributes.COST_USD),
+                    is_paused=execution.status is ExecutionStatus.PAUSED,
                 )
             )
     return rows
@@ -345,9 +346,9 @@ async def _missing(client: Client, conversation_id: str) -> AsyncIterator[None]:
         ) from error
 
 
-async def _describe(client: Client, conversation_id: str) -> WorkflowExecutionDescription:
+async def _describe(client: Client, conversation_id: str) -> Execution:
     async with _missing(client, conversation_id):
-        description = await client.get_workflow_handle(conversation_id).describe(rpc_timeout=RPC_TIMEOUT)
+        description = await describe(client, conversation_id)
     if description.workflow_type != CONVERSATION:
         raise InvalidInput(
             f"{conversation_id!r} is a workflow of type {description.workflow_type!r}, not a conversation"
@@ -360,7 +361,7 @@ async def _check_open(client: Client, conversation_id: str) -> None:
         description = await _describe(client, conversation_id)
     except TemporalUnreachable:
         return  # which is waited out
-    if description.status is not WorkflowExecutionStatus.RUNNING:
+    if not description.status.is_open:
         raise _closed(conversation_id)
 
 
@@ -381,11 +382,11 @@ async def _status_of(client: Client, handle: WorkflowHandle[Any, Any]) -> Conver
 
 
 async def _ending_of(
-    description: WorkflowExecutionDescription, handle: WorkflowHandle[Any, ConversationResult]
+    description: Execution, handle: WorkflowHandle[Any, ConversationResult]
 ) -> tuple[ConversationResult | None, str | None]:
     try:
-        if description.status is WorkflowExecutionStatus.CANCELED:
-            return await description.memo_value(RESULT_MEMO, None, type_hint=ConversationResult), None
+        if description.status is ExecutionStatus.CANCELED:
+            return await description.memo_value(RESULT_MEMO, type_hint=ConversationResult), None
         return await handle.result(rpc_timeout=RPC_TIMEOUT), None
     except WorkflowFailureError as error:
         return None, clean_text(str(error.cause))

@@ -5,14 +5,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import (
-    Client,
-    WorkflowExecution,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowHandle,
-)
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError  # noqa: A004 - Temporal's name
 
 from chains.messages import CHAIN, ChainPhase
@@ -23,6 +16,7 @@ from runs.messages import AGENT_RUN, RESULT_MEMO, AgentRunRequest, AgentRunResul
 from runs.phase import Phase
 from runs.text import first_line
 from starter.errors import RunNotFound
+from starter.executions import Execution, ExecutionStatus
 from starter.formats import seconds_between
 from starter.kinds import RunKind
 from starter.queries import WORKFLOW_TYPES
@@ -47,50 +41,50 @@ _MAX_PROBLEM_CHARS: Final = 300
 _MAX_QUESTION_CHARS: Final = 200
 
 
-def phase_of(status: WorkflowExecutionStatus | None, *, published: str | None) -> Phase:
+def phase_of(status: ExecutionStatus, *, published: str | None) -> Phase:
     """Return where a run stands, from what Temporal knows and what the run last published.
 
     Temporal's word wins: a run that was terminated publishes nothing any more.
 
     Args:
-        status: Of the workflow; None when the server did not say.
+        status: Of the workflow.
         published: The ``RunPhase`` search attribute.
     """
     phase = Phase(published) if published in set(Phase) else None
     match status:
-        case WorkflowExecutionStatus.COMPLETED:
+        case ExecutionStatus.COMPLETED:
             return phase if phase in {Phase.COMPLETED, Phase.INCOMPLETE} else Phase.COMPLETED
-        case WorkflowExecutionStatus.CANCELED:
+        case ExecutionStatus.CANCELED:
             return Phase.CANCELLED
-        case WorkflowExecutionStatus.TIMED_OUT:
+        case ExecutionStatus.TIMED_OUT:
             return Phase.TIMED_OUT
-        case WorkflowExecutionStatus.FAILED:
+        case ExecutionStatus.FAILED:
             return phase if phase is Phase.TIMED_OUT else Phase.FAILED
-        case WorkflowExecutionStatus.TERMINATED:
+        case ExecutionStatus.TERMINATED | ExecutionStatus.CLOSED_SOMEHOW:
             return Phase.FAILED
         case _:
             # A run that publishes its end closes with the same workflow task.
             return phase if phase is not None and not phase.is_end else Phase.REQUESTED
 
 
-def chain_phase_of(status: WorkflowExecutionStatus | None, *, published: str | None) -> ChainPhase:
+def chain_phase_of(status: ExecutionStatus, *, published: str | None) -> ChainPhase:
     """Return where a chain stands, from what Temporal knows and what the chain last published.
 
     Temporal's word wins: a chain that was terminated publishes nothing any more.
 
     Args:
-        status: Of the workflow; None when the server did not say.
+        status: Of the workflow.
         published: The ``RunPhase`` search attribute.
     """
     phase = ChainPhase(published) if published in set(ChainPhase) else ChainPhase.RUNNING
     match status:
-        case WorkflowExecutionStatus.COMPLETED:
+        case ExecutionStatus.COMPLETED:
             return phase if phase is ChainPhase.INCOMPLETE else ChainPhase.COMPLETED
-        case WorkflowExecutionStatus.CANCELED:
+        case ExecutionStatus.CANCELED:
             return ChainPhase.CANCELLED
-        case WorkflowExecutionStatus.FAILED:
+        case ExecutionStatus.FAILED:
             return phase if phase is ChainPhase.REJECTED else ChainPhase.FAILED
-        case WorkflowExecutionStatus.TERMINATED | WorkflowExecutionStatus.TIMED_OUT:
+        case ExecutionStatus.TERMINATED | ExecutionStatus.TIMED_OUT | ExecutionStatus.CLOSED_SOMEHOW:
             return ChainPhase.FAILED
         case _:
             # A chain that publishes its end closes with the same workflow task.
@@ -98,7 +92,7 @@ def chain_phase_of(status: WorkflowExecutionStatus | None, *, published: str | N
 
 
 async def view_of(
-    description: WorkflowExecutionDescription,
+    description: Execution,
     *,
     client: Client,
     before: RunView | None = None,
@@ -117,17 +111,17 @@ async def view_of(
     """
     if description.workflow_type != AGENT_RUN:
         raise RunNotFound(
-            f"{description.id!r} is a workflow of type {description.workflow_type!r}, not a run"
+            f"{description.workflow_id!r} is a workflow of type {description.workflow_type!r}, not a run"
         )
     handle: WorkflowHandle[Any, AgentRunResult] = client.get_workflow_handle(
-        description.id, run_id=description.run_id, result_type=AgentRunResult
+        description.workflow_id, run_id=description.run_id, result_type=AgentRunResult
     )
-    attributes = description.typed_search_attributes
+    attributes = description.attributes
     agent, question = await _subject_of(description, client, before=before)
     result, problem = (None, None)
     sighting: Sighting | None = None
     turn, spent = (before.turn, before.spent) if before else (1, None)
-    if description.status is WorkflowExecutionStatus.RUNNING:
+    if description.status.is_open:
         sighting, problem = await _progress_of(description)
         sighting = sighting or (before.sighting if before else None)
     else:
@@ -135,7 +129,7 @@ async def view_of(
         if result is not None:
             turn, spent = max(1, len(result.interaction_ids)), result.spent
     return RunView(
-        run_id=description.id,
+        run_id=description.workflow_id,
         phase=phase_of(description.status, published=attributes.get(search_attributes.PHASE)),
         agent=agent,
         question=question,
@@ -148,37 +142,37 @@ async def view_of(
         turn=turn,
         spent=spent,
         running_calls=_running_calls(description),
+        is_paused=description.status is ExecutionStatus.PAUSED,
         result=result,
     )
 
 
-async def row_of(execution: WorkflowExecution) -> RunRow:
+async def row_of(execution: Execution) -> RunRow:
     """Return the run, chain or conversation that ``execution``, one of a list, stands for."""
-    attributes = execution.typed_search_attributes
-    question = await execution.memo_value(QUESTION_MEMO, None)
+    attributes = execution.attributes
     return RunRow(
-        run_id=execution.id,
+        run_id=execution.workflow_id,
         kind=_KINDS.get(execution.workflow_type, RunKind.RUN),
         phase=_listed_phase_of(execution),
-        agent=attributes.get(search_attributes.AGENT) or await execution.memo_value(AGENT_MEMO, None),
-        question=question if isinstance(question, str) else None,
+        agent=attributes.get(search_attributes.AGENT) or await execution.memo_text(AGENT_MEMO),
+        question=await execution.memo_text(QUESTION_MEMO),
         labels=tuple(attributes.get(search_attributes.LABELS) or ()),
         tenant=attributes.get(search_attributes.TENANT),
         requested_at=execution.start_time,
         ended_at=execution.close_time,
         tokens=attributes.get(search_attributes.TOKENS),
         cost_usd=attributes.get(search_attributes.COST_USD),
+        is_paused=execution.status is ExecutionStatus.PAUSED,
     )
 
 
-def _listed_phase_of(execution: WorkflowExecution) -> Phase | ChainPhase | ConversationPhase:
-    published = execution.typed_search_attributes.get(search_attributes.PHASE)
+def _listed_phase_of(execution: Execution) -> Phase | ChainPhase | ConversationPhase:
+    published = execution.attributes.get(search_attributes.PHASE)
     match execution.workflow_type:
         case typed if typed == CHAIN:
             return chain_phase_of(execution.status, published=published)
         case typed if typed == CONVERSATION:
-            is_open = execution.status is WorkflowExecutionStatus.RUNNING
-            return ConversationPhase.OPEN if is_open else ConversationPhase.CLOSED
+            return ConversationPhase.OPEN if execution.status.is_open else ConversationPhase.CLOSED
         case _:
             return phase_of(execution.status, published=published)
 
@@ -203,29 +197,28 @@ async def input_of(client: Client, workflow_id: str, kind: type[_Input]) -> _Inp
         started = event.workflow_execution_started_event_attributes
         try:
             [given] = await client.data_converter.decode(list(started.input.payloads), [kind])
-        except (ValueError, RuntimeError):
+        except (ValueError, RuntimeError, KeyError):
             return None
         return given if isinstance(given, kind) else None
     return None
 
 
 async def _subject_of(
-    description: WorkflowExecutionDescription, client: Client, *, before: RunView | None
+    description: Execution, client: Client, *, before: RunView | None
 ) -> tuple[str | None, str | None]:
     """Return the agent or model and the question, from the cheapest place that has both."""
     if before is not None:
         return before.agent, before.question
-    agent = await description.memo_value(AGENT_MEMO, None)
-    question = await description.memo_value(QUESTION_MEMO, None)
-    if isinstance(agent, str) and isinstance(question, str):
+    agent, question = await description.memo_text(AGENT_MEMO), await description.memo_text(QUESTION_MEMO)
+    if agent is not None and question is not None:
         return agent, question
-    request = await request_of(client, description.id)
+    request = await request_of(client, description.workflow_id)
     if request is None:
         return None, None
     return request.target, first_line(request.input, max_chars=_MAX_QUESTION_CHARS)
 
 
-async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sighting | None, str | None]:
+async def _progress_of(description: Execution) -> tuple[Sighting | None, str | None]:
     """Return the newest sighting and what the run is waiting out, from its pending activities."""
     sighting: Sighting | None = None
     problem: str | None = None
@@ -241,20 +234,18 @@ async def _progress_of(description: WorkflowExecutionDescription) -> tuple[Sight
     return sighting, problem and first_line(problem, max_chars=_MAX_PROBLEM_CHARS)
 
 
-def _running_calls(description: WorkflowExecutionDescription) -> int:
+def _running_calls(description: Execution) -> int:
     pending = description.raw_description.pending_activities
     return sum(activity.activity_type.name == _CALL for activity in pending)
 
 
-async def _sighting_of(
-    pending: PendingActivityInfo, description: WorkflowExecutionDescription
-) -> Sighting | None:
+async def _sighting_of(pending: PendingActivityInfo, description: Execution) -> Sighting | None:
     payloads = list(pending.heartbeat_details.payloads)
     if not payloads:
         return None
     try:
         [sighting, *_] = await description.data_converter.decode(payloads[:1], [Sighting])
-    except (ValueError, RuntimeError):
+    except (ValueError, RuntimeError, KeyError):
         # Written by a newer worker: a look without its findings is still a look.
         return None
     return sighting if isinstance(sighting, Sighting) else None
@@ -270,7 +261,7 @@ def _failure_of(pending: PendingActivityInfo) -> str | None:
 
 
 async def _ending_of(
-    description: WorkflowExecutionDescription, handle: WorkflowHandle[Any, AgentRunResult]
+    description: Execution, handle: WorkflowHandle[Any, AgentRunResult]
 ) -> tuple[AgentRunResult | None, str | None]:
     """Return a closed run's result, and why there is none or why it is no report."""
     try:
@@ -298,10 +289,10 @@ async def _ending_of(
 
 
 async def _cancelled_result(
-    description: WorkflowExecutionDescription,
+    description: Execution,
 ) -> tuple[AgentRunResult | None, str | None]:
     try:
-        return await description.memo_value(RESULT_MEMO, None, type_hint=AgentRunResult), None
+        return await description.memo_value(RESULT_MEMO, type_hint=AgentRunResult), None
     except (ValueError, RuntimeError) as error:
         return None, _unreadable(error)
 

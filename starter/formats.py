@@ -10,6 +10,7 @@ from runs.phase import Phase
 from runs.planning import PlanView
 from runs.pricing import in_words
 from runs.text import clean_text, first_line
+from starter.temporal import unpause_command
 from starter.views import CancelOutcome, RunView, Waiting
 
 _MAX_TEXT_CHARS: Final = 300
@@ -123,9 +124,19 @@ def hint(view: RunView) -> str | None:
     """Return what keeps the run from going on, if anything."""
     if view.is_temporal_away:
         return "Temporal is away; waiting for it. The run is safe there."
+    if view.is_paused:
+        return paused(view.run_id)
     if view.has_worker is False and not view.phase.is_end:
         return f"no worker is polling task queue {view.task_queue!r}; start one with `longhaul worker`"
     return one_line(view.problem) if view.problem else None
+
+
+def paused(workflow_id: str) -> str:
+    """Return that somebody has paused a workflow, and how to let it go on."""
+    return (
+        "paused in Temporal: what runs at the API goes on, this does not until "
+        f"`{unpause_command(workflow_id)}`"
+    )
 
 
 def summary(view: RunView) -> list[tuple[str, str]]:

@@ -16,6 +16,10 @@ WORKFLOW_TYPES: Final = {
     RunKind.CHAT: CONVERSATION,
 }
 
+_OPEN: Final = "CloseTime IS NULL"
+"""And not ``ExecutionStatus = 'Running'``, which leaves out what somebody has paused; older servers refuse
+the word for that."""
+
 
 def list_query(
     *,
@@ -41,9 +45,7 @@ def list_query(
 def waiting_children_query(parent_id: str) -> str:
     """Return the visibility query for open children of a workflow that wait for a person."""
     phases = ", ".join(_quoted(phase.value) for phase in Phase if phase.needs_a_person)
-    return (
-        f"ParentWorkflowId = {_quoted(parent_id)} AND ExecutionStatus = 'Running' AND {PHASE} IN ({phases})"
-    )
+    return f"ParentWorkflowId = {_quoted(parent_id)} AND {_OPEN} AND {PHASE} IN ({phases})"
 
 
 def _phase_condition(phase: Phase) -> str:
@@ -53,7 +55,7 @@ def _phase_condition(phase: Phase) -> str:
     """
     published = f"{PHASE} = {_quoted(phase.value)}"
     if not phase.is_end:
-        return f"ExecutionStatus = 'Running' AND {published}"
+        return f"{_OPEN} AND {published}"
     if phase is Phase.CANCELLED:
         return "ExecutionStatus = 'Canceled'"
     if phase is Phase.TIMED_OUT:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from pydantic import ValidationError
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import (
     WorkflowIDConflictPolicy,
@@ -37,6 +36,7 @@ from runs.phase import Phase
 from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import request_of, row_of, view_of
 from starter.errors import InvalidInput, RunStillRunning
+from starter.executions import ExecutionStatus, describe, list_executions
 from starter.kinds import RunKind
 from starter.queries import list_query
 from starter.temporal import RPC_TIMEOUT, connect, temporal_errors
@@ -144,11 +144,13 @@ async def look_at_run(client: Client, run_id: str, *, before: RunView | None = N
     """
     async with temporal_errors(client, run_id=run_id):
         handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
-        description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+        description = await describe(client, run_id)
         view = await view_of(description, client=client, before=before)
         raw = description.raw_description
         is_idle = not raw.pending_activities and not raw.HasField("pending_workflow_task")
-        if not view.phase.is_end and (is_idle or view.phase.needs_a_person):
+        # While it is paused, the server refuses to ask it.
+        is_asked = description.status is ExecutionStatus.RUNNING
+        if is_asked and not view.phase.is_end and (is_idle or view.phase.needs_a_person):
             # It waits for a timer or for somebody, and only the run itself knows for what.
             view = await _with_what_it_says(handle, view, before=before)
     return view
@@ -190,7 +192,8 @@ async def result_of(client: Client, run_id: str, *, wait_timeout_s: float | None
     else:
         view = await _last_view(client, run_id, wait_timeout_s=wait_timeout_s)
     if not view.phase.is_end:
-        raise RunStillRunning(f"run {run_id!r} is still {view.phase.value}")
+        paused = ", and paused in Temporal" if view.is_paused else ""
+        raise RunStillRunning(f"run {run_id!r} is still {view.phase.value}{paused}")
     return view
 
 
@@ -219,12 +222,8 @@ async def list_runs(  # noqa: PLR0913 - one parameter per filter
         TemporalError: Temporal could not be asked, or the namespace is not set up.
     """
     async with temporal_errors(client):
-        executions = client.list_workflows(
-            list_query(kinds=kinds, phases=phases, agent=agent, label=label),
-            limit=limit,
-            rpc_timeout=RPC_TIMEOUT,
-        )
-        return [await row_of(execution) async for execution in executions]
+        query = list_query(kinds=kinds, phases=phases, agent=agent, label=label)
+        return [await row_of(execution) async for execution in list_executions(client, query, limit=limit)]
 
 
 async def cancel_run(client: Client, run_id: str, *, wait_timeout_s: float = 60.0) -> CancelOutcome:
@@ -328,8 +327,7 @@ def _details_of(request: AgentRunRequest) -> str:
 
 async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> str | None:
     """Say how the run that was there differs from what was asked for."""
-    handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(run_id)
-    description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+    description = await describe(client, run_id)
     if description.workflow_type != AGENT_RUN:
         raise InvalidInput(
             f"{run_id!r} is taken by a workflow of type {description.workflow_type!r}; choose another id"
@@ -360,7 +358,7 @@ async def _with_what_it_says(
         view = view.model_copy(update={"plan": before.plan, "pending_calls": before.pending_calls})
     try:
         status = await handle.query("status", result_type=AgentRunStatus, rpc_timeout=_QUERY_TIMEOUT)
-    except (SdkError, ValidationError, RuntimeError):
+    except (SdkError, ValueError, RuntimeError):
         # No worker, or one of another version: the view does without.
         return view
     if not isinstance(status, AgentRunStatus):

@@ -27,7 +27,7 @@ def cells_of(row: RunRow) -> tuple[str, ...]:
     return (
         row.run_id,
         row.kind.value,
-        row.phase.value.replace("_", " "),
+        row.phase.value.replace("_", " ") + (", paused" if row.is_paused else ""),
         formats.one_line(row.agent or "-"),
         formats.clock(row.requested_at),
         formats.elapsed(formats.seconds_between(row.requested_at, row.ended_at)),

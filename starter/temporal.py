@@ -1,8 +1,10 @@
 """Temporal as seen from a short-lived client: connecting, and what its errors mean to a person."""
 
 import asyncio
+import dataclasses
 import functools
 import re
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
 from runs.text import first_line
 from starter.errors import (
+    InvalidInput,
     NamespaceNotFound,
     RunNotFound,
     SearchAttributesMissing,
@@ -30,6 +33,7 @@ from starter.errors import (
     TemporalRefused,
     TemporalUnreachable,
 )
+from workflows.failure_conversion import TolerantFailureConverter
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 """A server on the other side of the world answers in under one second; a person waits five."""
@@ -45,6 +49,10 @@ _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
 """A client's own time-out arrives as CANCELLED."""
+
+_CONVERTER: Final = dataclasses.replace(
+    pydantic_data_converter, failure_converter_class=TolerantFailureConverter
+)
 
 _REASONS: Final = (
     ("Connection refused", "connection refused"),
@@ -73,7 +81,7 @@ async def connect(*, connect_timeout: timedelta = CONNECT_TIMEOUT) -> Client:
         async with asyncio.timeout(connect_timeout.total_seconds()):
             return await Client.connect(
                 **config,
-                data_converter=pydantic_data_converter,
+                data_converter=_CONVERTER,
                 connect_timeout=connect_timeout,
                 runtime=_quiet_runtime(),
             )
@@ -142,6 +150,11 @@ async def has_worker(client: Client, *, task_queue: str) -> bool:
     return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in answer.pollers)
 
 
+def unpause_command(workflow_id: str) -> str:
+    """Return what lets a workflow go on that somebody has paused."""
+    return f"temporal workflow unpause --workflow-id {shlex.quote(workflow_id)}"
+
+
 @functools.cache
 def _quiet_runtime() -> Runtime:
     # The SDK's core otherwise writes its warnings to standard output, in the middle of an answer. What it
@@ -158,6 +171,10 @@ async def _meaning_of(error: RPCError, client: Client, *, run_id: str | None) ->
             return NamespaceNotFound(client.namespace)
         case RPCStatusCode.NOT_FOUND if run_id is not None:
             return RunNotFound(f"no run {run_id!r} in namespace {client.namespace!r}; see `longhaul list`")
+        case RPCStatusCode.FAILED_PRECONDITION if run_id is not None and "is paused" in error.message:
+            return InvalidInput(
+                f"{run_id} is paused in Temporal; let it go on first with `{unpause_command(run_id)}`"
+            )
         case RPCStatusCode.INVALID_ARGUMENT if "search attribute" in error.message:
             return await _search_attributes_missing(error, client)
         case _:

@@ -65,6 +65,7 @@ class RunView(_View):
         has_worker: Whether a worker polls the run's task queue; None when nobody asked.
         is_temporal_away: Whether Temporal stopped answering while this run was watched; the rest is
             then what was last seen.
+        is_paused: Whether somebody has paused it in Temporal. What it waits for goes on; it does not.
         result: What the run left behind; None before its end, and when it was ended from outside.
     """
 
@@ -85,6 +86,7 @@ class RunView(_View):
     running_calls: int = 0
     has_worker: bool | None = None
     is_temporal_away: bool = False
+    is_paused: bool = False
     result: AgentRunResult | None = None
 
     @property
@@ -122,6 +124,7 @@ class RunRow(_View):
         ended_at: When it ended; None while it goes on.
         tokens: Tokens used; None when unknown.
         cost_usd: Their estimated cost; None when unknown.
+        is_paused: Whether somebody has paused it in Temporal.
     """
 
     run_id: str
@@ -135,6 +138,7 @@ class RunRow(_View):
     ended_at: datetime | None = None
     tokens: int | None = None
     cost_usd: float | None = None
+    is_paused: bool = False
 
 
 class RunList(_View):
@@ -179,6 +183,7 @@ class ConversationView(_View):
         status: What it says of itself; None when it was not asked, or cannot say.
         result: How it ended; None before its end, and when it was ended from outside.
         problem: Why it ended without a result.
+        is_paused: Whether somebody has paused it in Temporal.
     """
 
     conversation_id: str
@@ -189,6 +194,7 @@ class ConversationView(_View):
     status: ConversationStatus | None = None
     result: ConversationResult | None = None
     problem: str | None = None
+    is_paused: bool = False
 
 
 class ConversationRow(_View):
@@ -200,6 +206,7 @@ class ConversationRow(_View):
         ended_at: When it ended; None while it goes on.
         tokens: Tokens used; None when unknown.
         cost_usd: Their estimated cost; None when unknown.
+        is_paused: Whether somebody has paused it in Temporal.
     """
 
     conversation_id: str
@@ -210,6 +217,7 @@ class ConversationRow(_View):
     ended_at: datetime | None = None
     tokens: int | None = None
     cost_usd: float | None = None
+    is_paused: bool = False
 
 
 class ConversationList(_View):
@@ -251,6 +259,7 @@ class ChainView(_View):
         has_worker: Whether a worker polls its task queue; None when nobody asked.
         is_temporal_away: Whether Temporal stopped answering while this chain was watched; the rest is then
             what was last seen.
+        is_paused: Whether somebody has paused it in Temporal. Its runs go on; it does not.
         execution_id: Which of the chain's executions was looked at; for a cheaper look the next time.
         history_events: How long its history was; for the same.
     """
@@ -268,6 +277,7 @@ class ChainView(_View):
     problem: str | None = None
     has_worker: bool | None = None
     is_temporal_away: bool = False
+    is_paused: bool = False
     execution_id: str | None = Field(default=None, exclude=True)
     history_events: int = Field(default=0, exclude=True)
 

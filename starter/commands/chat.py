@@ -213,7 +213,7 @@ def _row_line(row: ConversationRow) -> str:
     subject = formats.one_line(row.subject or "", max_chars=60)
     cells = (
         row.conversation_id,
-        row.phase.value,
+        f"{row.phase.value}, paused" if row.is_paused else row.phase.value,
         formats.clock(row.started_at),
         formats.one_line(row.target or "?", max_chars=40),
         formats.cost(row.cost_usd),

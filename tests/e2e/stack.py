@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -227,7 +227,12 @@ def request_for(
 
 @contextlib.contextmanager
 def running_stack(
-    home: Path, *, time_scale: float = 60.0, has_ui: bool = False, **environ: str
+    home: Path,
+    *,
+    time_scale: float = 60.0,
+    has_ui: bool = False,
+    dynamic_config: Mapping[str, str] | None = None,
+    **environ: str,
 ) -> Iterator[Stack]:
     """Run a stack of one's own; all of it has ended when the block has.
 
@@ -235,10 +240,13 @@ def running_stack(
         home: An empty folder for state, artifacts and logs.
         time_scale: The emulator's: at the default a research of two minutes takes two seconds.
         has_ui: Whether the server has its web UI.
+        dynamic_config: More of the server's, as JSON values by key.
         environ: More variables of the worker.
     """
     with (
-        running_dev_server(db_file=home / "temporal.db", has_ui=has_ui) as server,
+        running_dev_server(
+            db_file=home / "temporal.db", has_ui=has_ui, dynamic_config=dynamic_config
+        ) as server,
         EmulatorServer(time_scale=time_scale) as emulator,
         worker_of(server, emulator, home=home, **environ) as worker,
     ):

@@ -1,8 +1,8 @@
 import pytest
-from temporalio.client import WorkflowExecutionStatus as Status
 
 from runs.phase import Phase
 from starter.describing import phase_of
+from starter.executions import ExecutionStatus as Status
 
 
 @pytest.mark.parametrize(

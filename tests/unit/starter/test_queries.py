@@ -19,7 +19,7 @@ def test_filters_are_all_to_hold() -> None:
     """Any of the phases, and the agent, and the label."""
     assert list_query(phases=[Phase.RUNNING, Phase.CANCELLED], agent="a", label="l") == (
         f"{_RUNS}"
-        " AND ((ExecutionStatus = 'Running' AND RunPhase = 'running') OR (ExecutionStatus = 'Canceled'))"
+        " AND ((CloseTime IS NULL AND RunPhase = 'running') OR (ExecutionStatus = 'Canceled'))"
         " AND RunAgent = 'a' AND RunLabels = 'l'"
     )
 
@@ -32,6 +32,6 @@ def test_what_people_type_cannot_leave_its_quotes() -> None:
 def test_the_runs_of_a_chain_that_wait_are_asked_for() -> None:
     """Those that only a person can let go on; whatever the chain's id is, it stays in its quotes."""
     assert waiting_children_query("it's") == (
-        "ParentWorkflowId = 'it\\'s' AND ExecutionStatus = 'Running'"
+        "ParentWorkflowId = 'it\\'s' AND CloseTime IS NULL"
         " AND RunPhase IN ('submission_unknown', 'awaiting_approval')"
     )
