@@ -4,6 +4,7 @@ Temporal's connection is not here: it comes from the ``TEMPORAL_*`` variables an
 TOML file, through ``temporalio.envconfig``. ``.env.example`` lists every variable.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from interactions.config import ApiConfig, VertexTarget
+from regular_files import NotRegular, check_regular, open_regular
 from runs.pacing import Pacing
 from runs.pricing import PriceTable
 
@@ -41,6 +43,29 @@ _SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 class SettingsError(Exception):
     """A setting that cannot be used. The message names the variable and says what to do."""
+
+
+_READ_BY_OTHERS: Final = re.compile(r"TEMPORAL_CONFIG_FILE|TEMPORAL_TLS_\w+_PATH|SSL_CERT_FILE")
+"""Variables that name a file which a library reads, and would wait for, for ever, if it were a FIFO."""
+
+
+def check_files(environ: Mapping[str, str]) -> None:
+    """Return if no variable names something for a library to read that is not a regular file.
+
+    One that is not there is for the library to tell.
+
+    Raises:
+        SettingsError: One does.
+    """
+    for variable, path in environ.items():
+        # The null device is how a file is said to be none.
+        if path.strip() and path != os.devnull and _READ_BY_OTHERS.fullmatch(variable):
+            try:
+                check_regular(Path(path))
+            except NotRegular as error:
+                raise SettingsError(f"{variable}: {path}: {error.strerror}") from None
+            except (OSError, ValueError):
+                continue
 
 
 def _secrets_in(given: Mapping[str, str]) -> dict[str, str]:
@@ -124,6 +149,13 @@ class Settings(BaseModel):
         return self.api_base_url or GEMINI_BASE_URL
 
     @property
+    def api_host(self) -> str:
+        """Who gets what is submitted: a host, with its port if one is named."""
+        if self.vertex_project is not None and self.api_base_url is None:
+            return f"Vertex AI in {self.vertex_location}"
+        return urlsplit(self.base_url).netloc
+
+    @property
     def is_paid(self) -> bool:
         """Whether submissions go to Google and may cost money."""
         host = urlsplit(self.base_url).hostname or ""
@@ -141,6 +173,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: A variable has a value that cannot be used.
         """
+        check_files(environ)
         given = {name: value for name, value in environ.items() if value.strip()}
         if "GOOGLE_API_KEY" in given:
             given.setdefault("GEMINI_API_KEY", given["GOOGLE_API_KEY"])
@@ -205,7 +238,8 @@ class Settings(BaseModel):
         if self.prices_file is None:
             return builtin
         try:
-            own = PriceTable.model_validate(tomllib.loads(self.prices_file.read_text("utf-8")))
+            with open_regular(self.prices_file) as file:
+                own = PriceTable.model_validate(tomllib.loads(file.read().decode("utf-8")))
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

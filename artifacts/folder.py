@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, StoreUnavailable
+from regular_files import NotRegular, open_regular
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -139,12 +140,12 @@ class Folder:
 
     def _read(self, key: str, max_bytes: int) -> bytes:
         try:
-            with self.path_of(key).open("rb") as file:
+            with open_regular(self.path_of(key)) as file:
                 size_bytes = os.fstat(file.fileno()).st_size
                 if size_bytes > max_bytes:
                     raise ArtifactTooLarge(key, size_bytes=size_bytes, max_bytes=max_bytes)
                 return file.read()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, NotRegular):
             raise ArtifactNotFound(key) from None
 
     def _delete(self, key: str) -> None:

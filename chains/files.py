@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 
 from chains import templates
+from chains.plan import sites_of
 from chains.spec import Ask, ChainSpec, Research, Step
-from chains.templates import Reference
+from chains.templates import Part, Reference
 from runs.messages import Attachment
 
 
-def attached_files(spec: ChainSpec) -> tuple[str, ...]:
-    """Return the files that ``spec`` attaches, as it names them, each once.
+def attached_files(spec: ChainSpec) -> dict[str, tuple[Part, ...]]:
+    """Return the files that ``spec`` attaches, as it names them, each with the path of where it first does.
 
     Only of a chain that `chains.checking.check` has nothing to say about.
     """
-    found = (
-        attached
-        for step in spec.steps.values()
-        if isinstance(step.action, Research | Ask)
-        for attached in step.action.attach
-        if is_file(attached)
-    )
-    return tuple(dict.fromkeys(str(attached) for attached in found))
+    found: dict[str, tuple[Part, ...]] = {}
+    for name, step in spec.steps.items():
+        if not isinstance(step.action, Research | Ask):
+            continue
+        for site in sites_of(name, step):
+            if site.path[-2] == "attach" and is_file(site.template):
+                found.setdefault(site.template, site.path)
+    return found
 
 
 def replace_files(spec: ChainSpec, stored: Mapping[str, Attachment]) -> ChainSpec:

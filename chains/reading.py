@@ -3,7 +3,8 @@
 It reads YAML, so no workflow may import it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue, ValidationError
@@ -41,6 +42,19 @@ _KINDS: Final[dict[str, type[Message]]] = {
 }
 
 
+@dataclass(frozen=True)
+class PlacedChain:
+    """A chain, and where in its file each part of it stands.
+
+    Attributes:
+        spec: The chain.
+        place_of: Returns ``FILE:LINE:COLUMN`` of the value at a path, or of the nearest above that is there.
+    """
+
+    spec: ChainSpec
+    place_of: Callable[[tuple[Part, ...]], str]
+
+
 def read_chain(text: str, *, source: str) -> ChainSpec:
     """Return the chain in ``text``.
 
@@ -52,19 +66,33 @@ def read_chain(text: str, *, source: str) -> ChainSpec:
     Raises:
         InvalidChain: It is none; with all that is wrong, in the order of the file.
     """
+    return read_placed_chain(text, source=source).spec
+
+
+def read_placed_chain(text: str, *, source: str) -> PlacedChain:
+    """Return the chain in ``text``, as `read_chain` does, for whoever finds something more to say about it.
+
+    Raises:
+        InvalidChain: It is none.
+    """
     faults: list[Fault] = []
     spec: ChainSpec | None = None
+    places: _Places | None = None
     try:
         root = _tree(text, source, faults)
-        spec = _spec(root, text, faults)
+        places = _Places(root, text.removeprefix("\ufeff"))
+        spec = _spec(root, places, faults)
     except Unreadable as unreadable:
         faults.append(unreadable.fault)
-    if faults or spec is None:
+    if faults or spec is None or places is None:
         ordered = sorted(set(faults), key=lambda fault: (fault.mark.line, fault.mark.column))
-        raise InvalidChain(
-            tuple(f"{source}:{fault.mark.line}:{fault.mark.column}: {fault.message}" for fault in ordered)
-        )
-    return spec
+        raise InvalidChain(tuple(f"{_place(source, fault.mark)}: {fault.message}" for fault in ordered))
+    found = places
+    return PlacedChain(spec, lambda path: _place(source, found.of(path)))
+
+
+def _place(source: str, mark: Mark) -> str:
+    return f"{source}:{mark.line}:{mark.column}"
 
 
 def _tree(text: str, source: str, faults: list[Fault]) -> Mapping:
@@ -90,9 +118,8 @@ def _tree(text: str, source: str, faults: list[Fault]) -> Mapping:
     return root
 
 
-def _spec(root: Mapping, text: str, faults: list[Fault]) -> ChainSpec | None:
+def _spec(root: Mapping, places: "_Places", faults: list[Fault]) -> ChainSpec | None:
     """Return the chain at ``root``, with what is wrong added to ``faults``; None where it has no shape."""
-    places = _Places(root, text.removeprefix("\ufeff"))
     value = plain_value(root)
     assert isinstance(value, dict)  # the root is a mapping
     try:

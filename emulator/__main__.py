@@ -40,7 +40,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--state-file", type=Path, help="keep state in this file; without it, in memory")
     options = parser.parse_args(arguments)
-    asyncio.run(_serve(options.host, options.port, time_scale=options.time_scale, path=options.state_file))
+    state_file: Path | None = options.state_file
+    if state_file is not None and state_file.exists() and not state_file.is_file():
+        parser.error(f"--state-file {state_file}: not a regular file")
+    asyncio.run(_serve(options.host, options.port, time_scale=options.time_scale, path=state_file))
 
 
 async def _serve(host: str, port: int, *, time_scale: float, path: Path | None) -> None:

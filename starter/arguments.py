@@ -1,13 +1,14 @@
 """What people type, made into what the functions take."""
 
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
+from regular_files import open_regular
 from runs.ids import InvalidRunId, check_run_id
 from runs.limits import DEFAULT_DEADLINE_S, MAX_DEADLINE_S, MAX_INPUT_BYTES, MIN_DEADLINE_S
 from starter.errors import InvalidInput
+from starter.stdin import read_stdin
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _UNITS_S: Final = (24 * 3600, 3600, 60, 1)
@@ -98,8 +99,7 @@ def read_text(text: str, *, what: str, max_bytes: int, instead: str | None = Non
         InvalidInput: It is empty, too long or no UTF-8.
     """
     raw = (
-        # One byte more than is allowed shows that it is too long, however long it is.
-        sys.stdin.buffer.read(max_bytes + 1)
+        read_stdin(max_bytes)
         if text == "-"
         # What the shell passed on undecodable comes back as lone surrogates.
         else text.encode(errors="surrogateescape")
@@ -126,12 +126,10 @@ def read_text_file(path: Path, *, what: str, max_bytes: int) -> str:
     """
     try:
         path = path.expanduser()
-        if not path.is_file():
-            # A pipe might never end, and a device never does.
-            reason = "there is no such file" if not path.exists() else "it is no regular file"
-            raise InvalidInput(f"{what} {str(path)!r}: {reason}")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             raw = file.read(max_bytes + 1)
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{what} {str(path)!r}: there is no such file") from error
     except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InvalidInput(f"{what} {str(path)!r}: {reason}") from error

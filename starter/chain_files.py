@@ -1,20 +1,23 @@
 """A chain's file on this machine, and the files that it attaches."""
 
-import sys
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from artifacts.store import ArtifactStore
+from chains.errors import InvalidChain
 from chains.files import attached_files, replace_files
 from chains.limits import MAX_FILE_BYTES
-from chains.reading import read_chain
+from chains.reading import read_placed_chain
 from chains.spec import Ask, ChainSpec, Research
+from regular_files import OutsideFolders, open_regular
 from runs.limits import MAX_ATTACHMENTS_BYTES
 from runs.messages import Attachment
-from starter.attachments import LocalFile, read_attachments, store_attachments
+from starter.attachments import LocalFile, read_attachment, read_attachments, shown, store_attachments
 from starter.errors import InvalidInput
+from starter.stdin import read_stdin
 
 _STDIN: Final = "-"
 
@@ -32,22 +35,56 @@ class ChainFile:
     attached: Mapping[str, LocalFile | Attachment]
 
 
-def read_chain_file(path: str) -> ChainFile:
+def read_chain_file(path: str, *, allowed_folders: Sequence[Path] = ()) -> ChainFile:
     """Return the chain in a file, checked as a whole; ``-`` reads it from standard input.
 
-    Files that it attaches are looked for beside it.
+    Files that it attaches are looked for beside it. Whoever wrote the file decides what is read and sent, so
+    that has to be in or below the folder that the file is in, links followed, or one of ``allowed_folders``.
+    One on standard input has no folder.
 
     Raises:
-        InvalidChain: It is none, with all that is wrong.
-        InvalidInput: It, or something that it attaches, cannot be read.
+        InvalidChain: It is none, or attaches what it may not or what cannot be read; with all that is wrong.
+        InvalidInput: It cannot be read, or an allowed folder is none.
     """
-    spec = read_chain(_text_of(path), source="stdin" if path == _STDIN else path)
+    allowed_folders = tuple(map(_folder, allowed_folders))
+    source = "stdin" if path == _STDIN else path
+    chain = read_placed_chain(_text_of(path), source=source)
     folder = Path() if path == _STDIN else Path(path).parent
+    folders = allowed_folders if path == _STDIN else (folder, *allowed_folders)
     attached: dict[str, LocalFile | Attachment] = {}
-    for name in attached_files(spec):
-        [attached[name]] = read_attachments([str(folder / Path(name).expanduser())])
-    _check_sizes(spec, attached)
-    return ChainFile(spec, attached)
+    problems: list[str] = []
+    for name, where in attached_files(chain.spec).items():
+        try:
+            attached[name] = _attached(name, folder, folders, is_stdin=path == _STDIN)
+        except InvalidInput as error:
+            problems.append(f"{chain.place_of(where)}: step {where[1]!r}: {error}")
+    if problems:
+        raise InvalidChain(tuple(problems))
+    _check_sizes(chain.spec, attached)
+    return ChainFile(chain.spec, attached)
+
+
+def _folder(allowed: Path) -> Path:
+    try:
+        folder = allowed.expanduser()
+        if folder.is_dir():
+            return folder
+    except (OSError, ValueError, RuntimeError):
+        pass
+    raise InvalidInput(f"--allow-path {shown(str(allowed))}: there is no such folder")
+
+
+def _attached(name: str, folder: Path, folders: Sequence[Path], *, is_stdin: bool) -> LocalFile | Attachment:
+    if "://" in name:
+        # Not one that the service would fetch; said as for every attachment.
+        [reference] = read_attachments([name])
+        return reference
+    try:
+        return read_attachment(str(folder / Path(name).expanduser()), below=folders)
+    except OutsideFolders as error:
+        why = "a chain on stdin has no folder" if is_stdin else "it is not below the chain's own folder"
+        flag = f"--allow-path {shlex.quote(str(error.real.parent))}"
+        raise InvalidInput(f"cannot attach {shown(name)}: {why}; if it is meant, add {flag}") from error
 
 
 async def store_attached(file: ChainFile, store: ArtifactStore) -> ChainSpec:
@@ -65,9 +102,9 @@ async def store_attached(file: ChainFile, store: ArtifactStore) -> ChainSpec:
 def _text_of(path: str) -> str:
     try:
         if path == _STDIN:
-            content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+            content = read_stdin(MAX_FILE_BYTES)
         else:
-            with Path(path).open("rb") as file:
+            with open_regular(Path(path)) as file:
                 # One byte more than is allowed shows that there is more.
                 content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import functools
+import os
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
 from runs.text import first_line
+from settings import SettingsError, check_files
 from starter.errors import (
     InvalidInput,
     NamespaceNotFound,
@@ -72,7 +74,10 @@ async def connect(*, connect_timeout: timedelta = CONNECT_TIMEOUT) -> Client:
         TemporalUnreachable: Nobody answered in time.
     """
     try:
+        check_files(os.environ)
         config = ClientConfig.load_client_connect_config()
+    except SettingsError as error:
+        raise SetupError(str(error)) from error
     except Exception as error:  # the SDK names no class for what may be wrong in it
         raise SetupError(f"Temporal's configuration cannot be read: {_one_line(error)}") from error
     address = config.setdefault("target_host", "localhost:7233")

@@ -326,18 +326,59 @@ class CancelledChain(_View):
     had_ended: bool = False
 
 
+class SentFile(_View):
+    """A file of this machine that a chain attaches."""
+
+    name: str
+    size_bytes: int
+
+
+class ReachedServer(_View):
+    """A remote MCP server that a chain has the API call.
+
+    Attributes:
+        name: What the chain calls it.
+        host: With its port, if the address names one.
+        secret: The name of what it is given of the worker's; None for nothing.
+    """
+
+    name: str
+    host: str
+    secret: str | None = None
+
+
+class ChainReach(_View):
+    """What a chain reads and sends, and to whom.
+
+    Attributes:
+        api_host: Of the API, to which all prompts and files go, as this machine is configured.
+        files: Files of this machine that are read, and sent there.
+        addresses: What the API fetches, or finds in the artifact store; templates as they are.
+        mcp_servers: Whom the API calls while it answers.
+        functions: What is called on the workers.
+    """
+
+    api_host: str
+    files: tuple[SentFile, ...] = ()
+    addresses: tuple[str, ...] = ()
+    mcp_servers: tuple[ReachedServer, ...] = ()
+    functions: tuple[str, ...] = ()
+
+
 class CheckedChain(_View):
     """What ``longhaul chain check --json`` prints of a file that is a chain.
 
     Attributes:
         inputs: Those that have to be given, by name.
         attachments: Files that it attaches.
+        reach: What it reads and sends, and to whom.
     """
 
     name: str
     steps: int
     inputs: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    reach: ChainReach | None = None
 
 
 class Check(_View):

@@ -1,6 +1,7 @@
 """``longhaul chain check``, ``run`` and ``show``."""
 # ruff: noqa: PLC0415 - Temporal's library takes a second to load, which `longhaul --help` need not wait for.
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,16 @@ File = Annotated[
     ),
 ]
 
+AllowPath = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-path",
+        metavar="DIR",
+        help="Let it attach files in or below this folder, too, not only below its own. May be repeated.",
+        show_default=False,
+    ),
+]
+
 app = typer.Typer(
     help="Chains of steps: researches, models, functions and approvals that refer to each other.",
     no_args_is_help=True,
@@ -36,14 +47,14 @@ app = typer.Typer(
 
 
 @app.command()
-def check(file: File, *, as_json: AsJson = False) -> None:
-    """Check a chain's file as a whole, and say all that is wrong with it. Starts nothing."""
+def check(file: File, *, allow_path: AllowPath = None, as_json: AsJson = False) -> None:
+    """Check a chain's file as a whole: say what it reads and sends, or all that is wrong. Starts nothing."""
     from starter.commands.chain import check as run
     from starter.exiting import run_to_exit
     from starter.output import Output
 
     output = Output(as_json=as_json)
-    run_to_exit(run(file, output=output), output=output)
+    run_to_exit(run(file, allowed_folders=tuple(allow_path or ()), output=output), output=output)
 
 
 @app.command("run")
@@ -59,6 +70,7 @@ def run_(  # noqa: PLR0913 - one parameter per option is typer's way
             show_default=False,
         ),
     ] = None,
+    allow_path: AllowPath = None,
     chain_id: NewRunId = None,
     label: Labels = None,
     tenant: Tenant = None,
@@ -66,7 +78,8 @@ def run_(  # noqa: PLR0913 - one parameter per option is typer's way
     max_tokens: MaxTokens = None,
     max_interactions: MaxInteractions = None,
     is_sure: Annotated[
-        bool, typer.Option("--yes", help="Approve whatever the chain asks, while this command waits.")
+        bool,
+        typer.Option("--yes", help="Start without asking, and approve whatever the chain asks meanwhile."),
     ] = False,
     no_wait: NoWait = False,
     wait_timeout: WaitTimeout = None,
@@ -85,6 +98,7 @@ def run_(  # noqa: PLR0913 - one parameter per option is typer's way
     options = ChainRunOptions(
         file=file,
         inputs=tuple(inputs or ()),
+        allowed_folders=tuple(allow_path or ()),
         chain_id=chain_id,
         labels=tuple(label or ()),
         tenant=tenant,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from runs.budget import Budget, narrower
 from starter import formats
 from starter.arguments import parse_run_id, parse_wait_timeout_s
 from starter.chain_files import ChainFile, read_chain_file, store_attached
+from starter.chain_reach import lines_of, reach_of
 from starter.chains import new_chain_id, start_chain
 from starter.commands.chain_following import ChainFollowOptions, follow_chain, show_chain
 from starter.commands.setup import load_settings
@@ -21,9 +22,13 @@ from starter.commands.starting import told_if_lost
 from starter.errors import ExitCode, InvalidInput
 from starter.files import check_out_dir, open_store
 from starter.output import Output
+from starter.prompting import ask_line
 from starter.requests import objection
 from starter.temporal import connect
-from starter.views import CheckedChain, Problem, ProblemReport, StartedChain
+from starter.views import ChainReach, CheckedChain, Problem, ProblemReport, StartedChain
+
+_MAX_REACH_CHARS: Final = 2_000
+"""A line that says what is read and sent; `--json` has all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class ChainRunOptions:
 
     file: str
     inputs: tuple[str, ...] = ()
+    allowed_folders: tuple[Path, ...] = ()
     chain_id: str | None = None
     labels: tuple[str, ...] = ()
     tenant: str | None = None
@@ -44,9 +50,9 @@ class ChainRunOptions:
     out: Path | None = None
 
 
-async def check(file: str, *, output: Output) -> ExitCode:
-    """Say whether a file is a chain that can be started, or all that is wrong with it."""
-    return await _telling(lambda: _check(file, output=output), output=output)
+async def check(file: str, *, allowed_folders: tuple[Path, ...] = (), output: Output) -> ExitCode:
+    """Say what a chain that can be started reads and sends, or all that is wrong with the file."""
+    return await _telling(lambda: _check(file, allowed_folders, output=output), output=output)
 
 
 async def run(options: ChainRunOptions, *, output: Output) -> ExitCode:
@@ -76,8 +82,9 @@ async def _telling(command: Callable[[], Coroutine[Any, Any, ExitCode]], *, outp
     return ExitCode.USAGE
 
 
-async def _check(file: str, *, output: Output) -> ExitCode:
-    chain = read_chain_file(file)
+async def _check(file: str, allowed_folders: tuple[Path, ...], *, output: Output) -> ExitCode:
+    chain = read_chain_file(file, allowed_folders=allowed_folders)
+    reach = reach_of(chain, load_settings())
     required = tuple(name for name, declared in chain.spec.inputs.items() if declared.default is None)
     if output.as_json:
         output.json(
@@ -86,6 +93,7 @@ async def _check(file: str, *, output: Output) -> ExitCode:
                 steps=len(chain.spec.steps),
                 inputs=required,
                 attachments=tuple(chain.attached),
+                reach=reach,
             )
         )
         return ExitCode.DONE
@@ -95,12 +103,14 @@ async def _check(file: str, *, output: Output) -> ExitCode:
     if chain.attached:
         parts.append(f"attaches {formats.count(len(chain.attached), 'file')}")
     output.line(f"ok: {chain.spec.name}, {', '.join(parts)}")
+    for line in lines_of(reach):
+        output.line(f"  {_shown(line)}")
     return ExitCode.DONE
 
 
 async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
     # Everything that can be wrong on this side is found before anything is started.
-    file = read_chain_file(options.file)
+    file = read_chain_file(options.file, allowed_folders=options.allowed_folders)
     request = _request_of(file, options)
     chain_id = new_chain_id(file.spec) if options.chain_id is None else parse_run_id(options.chain_id)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
@@ -108,6 +118,9 @@ async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
     store = open_store(settings.artifacts_url)
     if options.out is not None:
         check_out_dir(options.out)
+    if not await _may_send(reach_of(file, settings), options, output=output):
+        output.say("Nothing was started")
+        return ExitCode.INTERRUPTED
     client = await connect()
     if file.attached:
         spec = await store_attached(ChainFile(request.spec, file.attached), store)
@@ -125,6 +138,20 @@ async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
         wait_timeout_s=wait_timeout_s, out=options.out, store=store, is_sure=options.is_sure
     )
     return await follow_chain(client, started.chain_id, following, output=output)
+
+
+async def _may_send(reach: ChainReach, options: ChainRunOptions, *, output: Output) -> bool:
+    """Tell what the chain reads and sends, and return whether that is meant; asked where somebody can be."""
+    for line in lines_of(reach):
+        output.say(f"It {_shown(line)}")
+    is_told = bool(reach.files) or any(server.secret for server in reach.mcp_servers)
+    if not is_told or options.is_sure or not output.is_interactive:
+        return True
+    return (await ask_line("Start it? [y]es, [n]o: ")).lower() in {"y", "yes"}
+
+
+def _shown(line: str) -> str:
+    return formats.one_line(line, max_chars=_MAX_REACH_CHARS)
 
 
 def _request_of(file: ChainFile, options: ChainRunOptions) -> ChainRequest:

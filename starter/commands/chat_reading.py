@@ -17,6 +17,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output as TerminalOutput
 from prompt_toolkit.output import create_output
 
+from regular_files import check_regular
 from runs.limits import MAX_INPUT_BYTES
 from starter.errors import InvalidInput
 
@@ -161,7 +162,9 @@ def _history(file: Path) -> History:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # What people ask is theirs, as in a shell's history.
-        os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, stat.S_IRUSR | stat.S_IWUSR))
+        flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK
+        os.close(os.open(file, flags, stat.S_IRUSR | stat.S_IWUSR))
+        check_regular(file)
     except OSError:
         return InMemoryHistory()
     return FileHistory(str(file))

@@ -214,12 +214,33 @@ async def test_files_are_attached_from_beside_the_chain(
     assert ended.code == 2
     assert "notes.md': No such file" in ended.err
     (tmp_path / "notes.md").write_text("Tea is bitter.")
-    assert longhaul("chain", "check", file).out == "ok: test, 1 step, attaches 1 file\n"
-    assert longhaul("chain", "run", file, "--id", "attached").code == 0
+    first, reads = longhaul("chain", "check", file).out.splitlines()
+    assert first == "ok: test, 1 step, attaches 1 file"
+    assert reads.startswith("  reads and sends to generativelanguage.googleapis.com, ")
+    assert reads.endswith(": notes.md (14 B)")
+    started = longhaul("chain", "run", file, "--id", "attached")
+    assert started.code == 0
+    assert f"It {reads.strip()}\n" in started.err
     request = await input_of(await stack.client(), "attached.a", AgentRunRequest)
     assert request
     [attachment] = request.attachments
     assert path_of(attachment.uri).read_bytes() == b"Tea is bitter."
+
+
+def test_a_file_outside_of_the_chains_folder_is_attached_if_that_is_said(
+    longhaul: Command, tmp_path: Path
+) -> None:
+    """By `check` and `run` alike; nothing is started without."""
+    (tmp_path / "key.txt").write_text("the key")
+    (tmp_path / "own").mkdir()
+    file = written(tmp_path / "own", {"a": {"ask": {"prompt": "?", "attach": ["../key.txt"]}}})
+    for command in ("check", "run"):
+        refused = longhaul("chain", command, file)
+        assert refused.code == 2
+        assert refused.err.endswith(f"if it is meant, add --allow-path {tmp_path}\n")
+    assert longhaul("chain", "check", file, "--allow-path", str(tmp_path)).code == 0
+    checked = longhaul("chain", "check", file, "--allow-path", str(tmp_path), "--json").answer
+    assert checked["reach"]["files"] == [{"name": "../key.txt", "size_bytes": 7}]
 
 
 def test_the_same_id_attaches(longhaul: Command, tmp_path: Path) -> None:

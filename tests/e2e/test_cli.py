@@ -1,10 +1,13 @@
 """The command against a whole stack: what it prints, where, and how it ends."""
 
+import asyncio
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +109,31 @@ def test_a_question_becomes_a_report(longhaul: Command, tmp_path: Path) -> None:
     assert longhaul("status", "tea").code == 0
     watched = longhaul("watch", "tea", "--json")
     assert (watched.code, watched.answer["result"]) == (0, finished["result"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_a_command_that_reads_its_input(
+    longhaul: Command, number: signal.Signals
+) -> None:
+    """A chain that is never written to its end: the first signal is enough."""
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *command_of("chain", "check", "-"),
+        env=longhaul.environ,
+        stdin=reading,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.write(writing, b"name: tea\n")
+
+    async def is_read() -> None:
+        assert fcntl.ioctl(reading, termios.FIONREAD, bytes(4)) == bytes(4)
+
+    await assert_eventually(is_read)  # and now it waits for more
+    process.send_signal(number)
+    _, told = await asyncio.wait_for(process.communicate(), timeout=10)
+    os.close(reading)
+    os.close(writing)
+    assert (process.returncode, told) == (130, b"longhaul: interrupted\n")
 
 
 @pytest.mark.parametrize(

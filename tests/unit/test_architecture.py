@@ -15,29 +15,22 @@ ROOT: Final = Path(__file__).parents[2]
 ARROWS: Final[dict[str, frozenset[str]]] = {
     "runs": frozenset(),
     "interactions": frozenset(),
-    "artifacts": frozenset({"runs"}),
+    "artifacts": frozenset({"regular_files", "runs"}),
     "tools": frozenset({"runs"}),
     "chains": frozenset({"runs"}),
     "activities": frozenset({"runs", "interactions", "artifacts", "tools"}),
     "workflows": frozenset({"runs", "activities", "chains"}),
-    "starter": frozenset({"workflows", "runs", "artifacts", "chains", "interactions", "settings"}),
+    "starter": frozenset(
+        {"workflows", "runs", "artifacts", "chains", "interactions", "regular_files", "settings"}
+    ),
     # It imports none of our code, so that it cannot share a client's mistake.
     "emulator": frozenset(),
-    "settings": frozenset({"runs", "interactions"}),
+    "regular_files": frozenset(),
+    "settings": frozenset({"runs", "interactions", "regular_files"}),
     "telemetry": frozenset(),
     "health": frozenset(),
     "startup": frozenset(
-        {
-            "activities",
-            "artifacts",
-            "health",
-            "interactions",
-            "runs",
-            "settings",
-            "telemetry",
-            "tools",
-            "workflows",
-        }
+        {"activities", "artifacts", "health", "interactions", "runs", "settings", "telemetry", "tools"}
     ),
     "worker": frozenset(
         {

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,18 @@ def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: st
 def test_health_addresses_are_host_and_port(address: str) -> None:
     """Names, IPv4 and bracketed IPv6 are taken."""
     assert Settings.from_env({"LONGHAUL_HEALTH_ADDRESS": address}).health_address == address
+
+
+@pytest.mark.parametrize(
+    "variable", ["TEMPORAL_CONFIG_FILE", "TEMPORAL_TLS_CLIENT_KEY_PATH", "SSL_CERT_FILE"]
+)
+def test_what_a_library_would_wait_for_is_refused(tmp_path: Path, variable: str) -> None:
+    """A FIFO in the place of a file; one that is not there is for the library to tell, and none is none."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=f"^{variable}: .*/pipe: it is a FIFO, not a regular file"):
+        Settings.from_env({variable: str(tmp_path / "pipe")})
+    for path in (str(tmp_path / "nothing"), os.devnull):
+        assert Settings.from_env({variable: path}) == Settings.from_env({})
 
 
 def test_other_variables_are_none_of_ours() -> None:

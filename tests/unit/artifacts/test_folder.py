@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.errors import StoreUnavailable
+from artifacts.errors import ArtifactNotFound, StoreUnavailable
 from artifacts.store import ArtifactStore
 
 
@@ -197,3 +197,10 @@ async def test_a_file_system_whose_links_replace_is_refused(
         await ArtifactStore.open(str(tmp_path)).check()
     assert caught.value.is_final
     assert _all_files(tmp_path) == []
+
+
+async def test_a_fifo_is_no_artifact(tmp_path: Path) -> None:
+    """Reading it would hold a thread for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArtifactNotFound):
+        await ArtifactStore.open(str(tmp_path)).get("pipe")

@@ -139,13 +139,16 @@ def test_files_next_to_a_chain_are_found_and_replaced() -> None:
         },
         inputs={"x": "y"},
     )
-    assert attached_files(spec) == ("notes.md", "b.csv")
+    assert attached_files(spec) == {
+        "notes.md": ("steps", "a", "ask", "attach", 0),
+        "b.csv": ("steps", "b", "for_each", "do", "research", "attach", 1),
+    }
     stored = {
         name: Attachment(uri=f"s3://b/{name}", media_type="text/plain", name=name, size_bytes=1)
         for name in attached_files(spec)
     }
     replaced = replace_files(spec, stored)
-    assert attached_files(replaced) == ()
+    assert attached_files(replaced) == {}
     first, second = replaced.steps["a"].action, replaced.steps["b"].action
     assert isinstance(first, Ask)
     assert isinstance(second, Research)

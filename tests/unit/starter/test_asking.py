@@ -109,7 +109,7 @@ def test_a_schema_that_cannot_be_asked_for_is_refused(tmp_path: Path, content: b
         ({"speech": ("Kore", "Puck")}, "several speakers need a name each"),
         ({"speech": ("Ann=Kore", "Ann=Puck")}, "several speakers need a name each"),
         ({"system": "@/nowhere.txt"}, "--system '/nowhere.txt': there is no such file"),
-        ({"system": "@/dev/zero"}, "no regular file"),
+        ({"system": "@/dev/zero"}, "it is a device, not a regular file"),
         ({"system": ""}, "--system is empty"),
         ({"schema": Path("/nowhere.json")}, "--schema '/nowhere.json': there is no such file"),
         ({"image": "16x9"}, "--image: "),

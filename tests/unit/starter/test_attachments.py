@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     reasons = {
         "missing.pdf": "No such file",
         ".": "a folder",
-        "pipe.txt": "no regular file",
+        "pipe.txt": "it is a FIFO, not a regular file",
         "empty.txt": "empty",
         "binary.txt": "not UTF-8",
         "nul\0.txt": "null byte",

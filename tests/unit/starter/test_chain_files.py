@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +14,11 @@ from chains.limits import MAX_FILE_BYTES
 from chains.messages import ChainPhase
 from runs.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS_BYTES
 from runs.messages import Attachment
+from settings import Settings
 from starter import chain_files
-from starter.chain_files import read_chain_file, store_attached
+from starter.attachments import LocalFile
+from starter.chain_files import ChainFile, read_chain_file, store_attached
+from starter.chain_reach import lines_of, reach_of
 from starter.chain_results import copy_chain, output_of
 from starter.errors import InvalidInput
 from tests.unit.starter.chain_sample import chain_view, step
@@ -57,11 +62,113 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     """A file that is not there, a folder, and what is no text."""
     with pytest.raises(InvalidInput, match="No such file"):
         read_chain_file(str(tmp_path / "nothing.yaml"))
-    with pytest.raises(InvalidInput, match="Is a directory"):
+    with pytest.raises(InvalidInput, match="it is a folder, not a regular file"):
         read_chain_file(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InvalidInput, match="it is a FIFO, not a regular file"):
+        read_chain_file(str(tmp_path / "pipe.yaml"))
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidInput, match="not UTF-8"):
         read_chain_file(str(tmp_path / "x.yaml"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A chain's folder, beside a file that is none of its business."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "notes.md").write_text("tea")
+    (tmp_path / "key.txt").write_text("the key")
+    return folder
+
+
+def read_from(folder: Path, name: str, **options: Any) -> ChainFile:
+    """The chain in ``folder`` that attaches ``name``."""
+    return read_chain_file(written(folder, {"a": attaching(name)}), **options)
+
+
+@pytest.mark.parametrize(
+    "name", ["../key.txt", "{outside}/key.txt", "link.txt", "links/key.txt", "./../own/../key.txt"]
+)
+def test_a_chain_attaches_nothing_from_outside_of_its_folder(own: Path, name: str) -> None:
+    """By whatever path or link it gets there; the message says where in the file, and what to add."""
+    (own / "link.txt").symlink_to("../key.txt")
+    (own / "links").symlink_to("..")
+    with pytest.raises(InvalidChain) as caught:
+        read_from(own, name.format(outside=own.parent))
+    [problem] = caught.value.problems
+    assert re.match(rf"{own}/chain.yaml:1:\d+: step 'a': cannot attach ", problem)
+    assert problem.endswith(
+        f"is not below the chain's own folder; if it is meant, add --allow-path {own.parent}"
+    )
+
+
+def test_a_chain_attaches_what_is_below_its_folder_and_what_is_allowed(own: Path) -> None:
+    """Links within it are followed, and the folder may be one itself."""
+    (own / "sub").mkdir()
+    (own / "sub" / "link.md").symlink_to("../notes.md")
+    for name in ("notes.md", "sub/link.md", str(own / "notes.md"), "sub/../notes.md"):
+        assert set(read_from(own, name).attached) == {name}
+    (own.parent / "linked").symlink_to("own")
+    assert read_from(own.parent / "linked", "notes.md").attached
+    [read] = read_from(own, "../key.txt", allowed_folders=(own.parent,)).attached.values()
+    assert isinstance(read, LocalFile)
+    assert read.content == b"the key"
+
+
+def test_an_allowed_folder_has_to_be_there(own: Path) -> None:
+    """Else a slip would be told of every attachment."""
+    for name in ("nowhere", "key.txt"):
+        with pytest.raises(InvalidInput, match=rf"--allow-path '.*{name}': there is no such folder"):
+            read_from(own, "notes.md", allowed_folders=(own.parent / name,))
+
+
+def test_a_chain_on_standard_input_has_no_folder(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is piped in is the likeliest to be a stranger's, so the folder of the command is to be allowed."""
+    monkeypatch.chdir(own)
+    document = Path(written(own, {"a": attaching("notes.md")})).read_bytes()
+    for allowed in ((), (Path(),)):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(document)))
+        if allowed:
+            assert read_chain_file("-", allowed_folders=allowed).attached
+            continue
+        with pytest.raises(InvalidChain, match=rf"stdin:1:\d+: .*has no folder; .* add --allow-path {own}"):
+            read_chain_file("-")
+
+
+def test_every_attachment_that_cannot_be_read_is_said(own: Path) -> None:
+    """All at once, each with its place."""
+    with pytest.raises(InvalidChain) as caught:
+        read_chain_file(written(own, {"a": attaching("no.md", "notes.md"), "b": attaching("ftp://x/y")}))
+    assert [problem.partition(" step ")[2] for problem in caught.value.problems] == [
+        f"'a': cannot attach '{own}/no.md': No such file or directory",
+        "'b': cannot attach 'ftp://x/y': only https:// and gs:// addresses, and files",
+    ]
+
+
+def test_what_a_chain_reaches_is_told(own: Path) -> None:
+    """Files and who gets them, addresses, MCP servers with what they are given, functions."""
+    server = {"type": "mcp_server", "name": "crm", "url": "https://crm.example:8443/mcp", "secret": "CRM"}
+    steps = {
+        "a": {
+            "ask": {
+                "prompt": "?",
+                "attach": ["notes.md", "https://e.org/a.pdf"],
+                "tools": [server, "in_stock"],
+            }
+        },
+        "b": {"tool": "order"},
+    }
+    reach = reach_of(read_chain_file(written(own, steps)), Settings.from_env({}))
+    google = "generativelanguage.googleapis.com"
+    assert list(lines_of(reach)) == [
+        f"reads and sends to {google}, unless the worker has another API: notes.md (3 B)",
+        f"has {google} fetch: https://e.org/a.pdf",
+        f"lets {google} call MCP server crm at crm.example:8443 with LONGHAUL_SECRET_CRM",
+        "calls functions of the workers: in_stock, order",
+    ]
+    plain = read_chain_file(written(own, {"a": {"ask": "?"}}))
+    assert list(lines_of(reach_of(plain, Settings.from_env({})))) == []
 
 
 def test_a_file_that_is_too_long_is_not_read_whole(tmp_path: Path) -> None:
