@@ -30,7 +30,17 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "telemetry": frozenset(),
     "health": frozenset(),
     "startup": frozenset(
-        {"activities", "artifacts", "health", "interactions", "runs", "settings", "telemetry", "tools"}
+        {
+            "activities",
+            "artifacts",
+            "health",
+            "interactions",
+            "runs",
+            "settings",
+            "telemetry",
+            "tools",
+            "workflows",
+        }
     ),
     "worker": frozenset(
         {
