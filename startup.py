@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -25,6 +26,7 @@ from artifacts.errors import ArtifactsError
 from artifacts.store import ArtifactStore
 from health import loopback_address
 from interactions.config import ApiConfig
+from interactions.redaction import MIN_SECRET_CHARS, Redactor
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
 from settings import Settings, SettingsError
 from telemetry import LogLevel, temporal_runtime
@@ -56,6 +58,17 @@ _NUMBERS: Final = {
 }
 """Search attribute types, by the name the ``temporal`` command gives them."""
 
+_CREDENTIALS: Final = (
+    *("GEMINI_API_KEY", "GOOGLE_API_KEY", "LONGHAUL_VERTEX_TOKEN"),
+    # Of Temporal; the key may also be in its file.
+    *("TEMPORAL_API_KEY", "TEMPORAL_CODEC_AUTH", "TEMPORAL_TLS_CLIENT_KEY_DATA"),
+    # Of the artifact store, as obstore reads them.
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_SERVICE_ACCOUNT_KEY"),
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY", "AZURE_CLIENT_SECRET"),
+    *("AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY", "AZURE_STORAGE_TOKEN"),
+)
+"""Variables of a worker whose values are secrets, besides ``LONGHAUL_SECRET_<NAME>``. Tools see them."""
+
 log = structlog.get_logger()
 
 
@@ -81,6 +94,33 @@ def connection() -> ClientConnectConfig:
     return connection
 
 
+def redactor_of(settings: Settings, connection: ClientConnectConfig, environ: Mapping[str, str]) -> Redactor:
+    """Return what takes this worker's secrets out of whatever leaves it."""
+    return Redactor(*_secrets_in(settings, connection, environ))
+
+
+def _secrets_in(
+    settings: Settings, connection: ClientConnectConfig, environ: Mapping[str, str]
+) -> Iterator[str]:
+    for name in _CREDENTIALS:
+        yield environ.get(name, "")
+    yield str(connection.get("api_key") or "")
+    for key in (settings.api_key, settings.vertex_token, *settings.secrets.values()):
+        if key is not None:
+            yield key.get_secret_value()
+
+
+def warn_of_short_secrets(settings: Settings) -> None:
+    """Log which secrets are too short to be told from words, and so are not taken out of anything."""
+    for name, secret in settings.secrets.items():
+        if 0 < len(secret.get_secret_value()) < MIN_SECRET_CHARS:
+            log.warning(
+                "secret.not_hidden",
+                variable=f"LONGHAUL_SECRET_{name}",
+                shortest_hidden_chars=MIN_SECRET_CHARS,
+            )
+
+
 def api_config(settings: Settings) -> ApiConfig:
     """Return how a worker is to reach the API.
 
@@ -101,14 +141,14 @@ def api_config(settings: Settings) -> ApiConfig:
     )
 
 
-def load_tools(settings: Settings) -> ToolRegistry:
+def load_tools(settings: Settings, redact: Callable[[str], str]) -> ToolRegistry:
     """Return the function tools of this worker.
 
     Raises:
         StartupError: A module of tools is not there or cannot be imported, or a function in it cannot be one.
     """
     try:
-        return registry.load_tools(settings.tools)
+        return registry.load_tools(settings.tools, redact=redact)
     except InvalidTool as error:
         raise StartupError(f"LONGHAUL_TOOLS: {error}") from None
 
@@ -156,24 +196,44 @@ class QuietFailureConverter(TolerantFailureConverter):
         super().to_failure(exception, payload_converter, failure)
 
 
-_CONVERTER: Final = dataclasses.replace(
-    pydantic_data_converter, failure_converter_class=QuietFailureConverter
-)
+def failure_converter(redact: Callable[[str], str]) -> type[QuietFailureConverter]:
+    """Return the class that writes this worker's failures into history: quiet, and without its secrets.
+
+    A failure's message and stack trace come from whatever a tool, or a library of one, raised.
+    """
+
+    class _Converter(QuietFailureConverter):
+        def to_failure(
+            self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+        ) -> None:
+            super().to_failure(exception, payload_converter, failure)
+            failure.message = redact(failure.message)
+            failure.stack_trace = redact(failure.stack_trace)
+
+    return _Converter
 
 
-async def connect(connection: ClientConnectConfig, runtime: Runtime) -> Client:
+async def connect(connection: ClientConnectConfig, runtime: Runtime, redact: Callable[[str], str]) -> Client:
     """Return a client, waiting a little for a server that is about to be up.
+
+    Args:
+        connection: Where the server is.
+        runtime: The process's.
+        redact: Returns a text without the secrets in it.
 
     Raises:
         StartupError: No server answers.
     """
     address = connection.get("target_host", "")
+    converter = dataclasses.replace(
+        pydantic_data_converter, failure_converter_class=failure_converter(redact)
+    )
     reason = None
     try:
         async with asyncio.timeout(_CONNECT_WITHIN_S):
             while True:
                 try:
-                    return await Client.connect(**connection, data_converter=_CONVERTER, runtime=runtime)
+                    return await Client.connect(**connection, data_converter=converter, runtime=runtime)
                 except RuntimeError as error:
                     if reason is None:
                         log.info("temporal.awaited", temporal=address, for_s=_CONNECT_WITHIN_S)

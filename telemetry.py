@@ -1,12 +1,10 @@
 """One log stream and one set of metrics for a process: ours, Temporal's and every library's."""
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
-from urllib.parse import quote
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -25,11 +23,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _OWN_LOGGER: Final = "longhaul"
 _WORKFLOW_LOGGER: Final = "temporalio.workflow"
 
-_REDACTED: Final = "[redacted]"
-
-_MIN_SECRET_CHARS: Final = 8
-"""A shorter value is no real key, and replacing it everywhere would make lines unreadable."""
-
 _CONTEXT_KEYS: Final = {
     "workflow_id": "workflow_id",
     "run_id": "run_id",
@@ -47,7 +40,7 @@ def configure_logging(
     *,
     level: LogLevel,
     log_format: Literal["auto", "json", "console"],
-    secrets: Collection[str] = (),
+    redact: Callable[[str], str] = str,
     stream: TextIO | None = None,
 ) -> None:
     """Send every log line of the process to one stream, in one form.
@@ -59,7 +52,7 @@ def configure_logging(
     Args:
         level: The least important level shown of our own lines.
         log_format: ``auto`` is console on a terminal and JSON elsewhere.
-        secrets: Values replaced wherever they occur in a line.
+        redact: Returns a line without the secrets in it.
         stream: Where lines go; None is standard output.
     """
     stream = stream or sys.stdout
@@ -72,7 +65,6 @@ def configure_logging(
         if as_console
         else [structlog.processors.JSONRenderer()]
     )
-    redact = redactor(secrets)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -135,26 +127,6 @@ def temporal_runtime(*, level: LogLevel, metrics_address: str) -> Runtime:
     )
 
 
-def redactor(secrets: Collection[str]) -> Callable[[str], str]:
-    """Return a function that replaces ``secrets`` in a line, wherever in it they stand.
-
-    A secret is found as it is and as JSON, ``repr`` and a URL would spell it.
-    """
-    spellings: set[str] = set()
-    for secret in map(str.strip, secrets):  # a file's line break is not sent, and so not logged
-        if len(secret) >= _MIN_SECRET_CHARS:
-            spellings |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe="")}
-    # The longest first: one secret may be the beginning of another.
-    ordered = sorted(spellings, key=len, reverse=True)
-
-    def redact(line: str) -> str:
-        for spelling in ordered:
-            line = line.replace(spelling, _REDACTED)
-        return line
-
-    return redact
-
-
 def _level_number(level: LogLevel) -> int:
     return logging.getLevelNamesMapping()[level.upper()]
 
@@ -164,7 +136,9 @@ def _library_level(level: LogLevel) -> int:
 
 
 def _add_context(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Add the ids of the workflow or activity in which ``line`` was written."""
+    """Add the ids of the workflow or activity in which ``line`` was written, and what is bound there."""
+    for name, value in structlog.contextvars.get_contextvars().items():
+        line.setdefault(name, value)
     details: dict[str, Any] = {}
     for attached in ("temporal_workflow", "temporal_activity"):
         details |= line.pop(attached, None) or {}

@@ -32,9 +32,11 @@ from activities.timeouts import SUBMIT_TIMEOUT
 from activities.tool_activities import ToolActivities
 from health import Health, listen, serving, url_of
 from interactions.client import InteractionsClient
+from interactions.redaction import Redactor
+from printing import CapturedPrints
 from settings import Settings, SettingsError
 from startup import StartupError
-from telemetry import configure_logging, redactor
+from telemetry import configure_logging
 from workflows.registry import WORKFLOWS
 
 EXIT_CRASHED: Final = 1
@@ -118,29 +120,33 @@ def build_worker(
 def main() -> NoReturn:
     """Run the worker as a process of its own; never returns."""
     argparse.ArgumentParser(prog="python -m worker", description=__doc__).parse_args()
-    redact: Callable[[str], str] = str
+    redactor = Redactor()
     try:
         settings = Settings.from_env(os.environ)
         connection = startup.connection()
-        keys = (settings.api_key, settings.vertex_token)
-        secrets = [key.get_secret_value() for key in keys if key] + [str(connection.get("api_key", ""))]
-        for secret in settings.secrets.values():
-            # Of "Bearer abc" also the last word: whoever logs one may have cut it off.
-            secrets += [secret.get_secret_value(), secret.get_secret_value().rpartition(" ")[2]]
-        redact = redactor(secrets)
-        configure_logging(level=settings.log_level, log_format=settings.log_format, secrets=secrets)
-        asyncio.run(_serve(settings, connection))
+        redactor = startup.redactor_of(settings, connection, os.environ)
+        # Before a tool is imported, which may print as well.
+        prints = CapturedPrints(redact=redactor.text, longest_chars=redactor.longest_chars)
+        configure_logging(
+            level=settings.log_level,
+            log_format=settings.log_format,
+            redact=redactor.text,
+            stream=prints.log_stream,
+        )
+        asyncio.run(_serve(settings, connection, redactor, prints))
     except SettingsError as error:
-        _fail(redact(str(error)), exit_code=startup.EXIT_MISCONFIGURED)
+        _fail(redactor.text(str(error)), exit_code=startup.EXIT_MISCONFIGURED)
     except StartupError as error:
-        _fail(redact(str(error)), exit_code=error.exit_code)
+        _fail(redactor.text(str(error)), exit_code=error.exit_code)
     except Exception:
         log.exception("worker.crashed")
         _exit(EXIT_CRASHED)
     _exit(0)
 
 
-async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
+async def _serve(
+    settings: Settings, connection: ClientConnectConfig, redactor: Redactor, prints: CapturedPrints
+) -> None:
     """Serve the task queue until a stop is requested.
 
     Raises:
@@ -149,8 +155,9 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
     """
     began_at = time.perf_counter()
     stop = _StopSignals()
+    startup.warn_of_short_secrets(settings)
     prices = settings.prices()
-    registry = startup.load_tools(settings)
+    registry = startup.load_tools(settings, redactor.text)
     api = startup.api_config(settings)
     try:
         listener = listen(settings.health_address)
@@ -161,7 +168,7 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
         ) from None
     store = await startup.open_store(settings)
     runtime, metrics_address = startup.runtime(settings.log_level)
-    client = await startup.connect(connection, runtime)
+    client = await startup.connect(connection, runtime, redactor.text)
     await startup.check_namespace(client)
     health = Health(task_queue=settings.task_queue)
     async with (
@@ -176,7 +183,13 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
         activities = InteractionActivities(
             interactions, store, secrets=settings.secrets, prices=prices, pacing=settings.pacing
         )
-        tools = ToolActivities(registry, store, max_threads=settings.max_activities)
+        tools = ToolActivities(
+            registry,
+            store,
+            max_threads=settings.max_activities,
+            redactor=redactor,
+            on_called=prints.end_lines,
+        )
         texts = TextActivities(store, tools)
         async with build_worker(
             client,
@@ -203,14 +216,15 @@ async def _serve(settings: Settings, connection: ClientConnectConfig) -> None:
 
 
 def _fail(message: str, *, exit_code: int) -> NoReturn:
-    print(f"longhaul worker: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - for a person
+    # As it was before prints were captured: this is for a person, not for the log.
+    print(f"longhaul worker: {' '.join(message.split())}", file=sys.__stderr__)
     _exit(exit_code)
 
 
 def _exit(exit_code: int) -> NoReturn:
     # Temporal's core has threads that crash an interpreter which is taking itself down, in one of seven
     # exits (temporalio/sdk-python#300); so it is not given the time.
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(exit_code)

@@ -20,6 +20,7 @@ from activities.tool_results import UnusableResult, beginning_of, result_of
 from artifacts.errors import ArtifactNotFound, ArtifactsError, StoreUnavailable
 from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
+from interactions.redaction import Redactor
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import (
     MAX_CATALOG_BYTES,
@@ -29,7 +30,7 @@ from runs.limits import (
     MAX_TOOLS,
 )
 from runs.text import clean_text, first_line
-from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCall, ToolCatalog
+from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCall, ToolCatalog, ToolDescription
 from tools.context import calling
 from tools.declaring import Tool
 from tools.errors import ToolError
@@ -41,20 +42,39 @@ log = structlog.get_logger()
 MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
 """A stored result with what is around it."""
 
+_MAX_READ_CHARS: Final = 1024 * 1024
+"""Of an exception's message; a longer one is cut before secrets are looked for in it. What may be left of one
+there is far beyond what is shown."""
+
 
 class ToolActivities:
     """Activities that share the worker's tools, and threads for those that are not asynchronous.
+
+    Whatever comes from a tool (a result, an error, a heartbeat, a default value) passes by the redactor
+    before it is stored, goes into history or is told to the model: a tool sees the worker's secrets.
 
     Args:
         registry: The tools.
         store: Where results go.
         max_threads: How many tools may block at once. As many as there are activities: a call that waited for
             a thread would use up its time for nothing.
+        redactor: Of the worker's secrets.
+        on_called: Called when a tool has ended, in the context in which it ran.
     """
 
-    def __init__(self, registry: ToolRegistry, store: ArtifactStore, *, max_threads: int = 100) -> None:
+    def __init__(
+        self,
+        registry: ToolRegistry,
+        store: ArtifactStore,
+        *,
+        redactor: Redactor,
+        max_threads: int = 100,
+        on_called: Callable[[], None] = lambda: None,
+    ) -> None:
         self._registry = registry
         self._store = store
+        self._redactor = redactor
+        self._on_called = on_called
         # Of their own: the journals of submissions are written from the event loop's threads, and tools that
         # hang must not hold those up.
         self._threads = ThreadPoolExecutor(max_workers=max_threads, thread_name_prefix="tool")
@@ -71,7 +91,11 @@ class ToolActivities:
             ApplicationError: type ``CatalogTooLong``: their descriptions do not fit into history.
         """
         names = dict.fromkeys((*wanted.names, *wanted.optional))
-        described = [tool.description for name in names if (tool := self._registry.get(name)) is not None]
+        described = [
+            self._redacted(tool.description)
+            for name in names
+            if (tool := self._registry.get(name)) is not None
+        ]
         catalog = ToolCatalog(
             tools=tuple(described),
             missing=tuple(name for name in wanted.names if self._registry.get(name) is None),
@@ -111,11 +135,11 @@ class ToolActivities:
             arguments = await self._arguments(called, tool)
             value = await self._carry_out(tool, arguments, call_id=_call_id(key))
             # Megabytes of JSON would make other activities miss a heartbeat.
-            result = await asyncio.to_thread(result_of, value)
+            result = await asyncio.to_thread(result_of, value, self._redactor)
         except InvalidArguments as error:
             return _error(call, f"{call.name} does not take these arguments: {error}")
         except (ToolError, UnusableResult) as error:
-            return _error(call, str(error) or f"{call.name} failed and gave no reason")
+            return _error(call, self._said_by(error) or f"{call.name} failed and gave no reason")
         try:
             kept = await self._store.put(key, result.document, "application/json")
         except ArtifactsError as error:
@@ -158,11 +182,11 @@ class ToolActivities:
         assert isinstance(filled, dict)  # as it came
         try:
             # In a thread: the types are the user's, and so are their validators.
-            return await asyncio.to_thread(tool.parameters.check, filled)
+            return await asyncio.to_thread(tool.parameters.check, filled, redact=self._redactor.text)
         except InvalidArguments:
             raise
         except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
-            raise _failed_with(tool, error) from None
+            raise self._failed_with(tool, error) from None
 
     async def _carry_out(self, tool: Tool, arguments: Mapping[str, Any], *, call_id: str) -> object:
         """Call the function and return what it returns.
@@ -173,14 +197,19 @@ class ToolActivities:
         """
         timeout_s = tool.description.timeout_s
         timeout = asyncio.timeout(timeout_s)
-        progress = _Progress()
+        progress = _Progress(self._redactor)
         try:
             async with beating(progress.beat), timeout:
-                with calling(call_id, heartbeat=progress.show):
+                with (
+                    calling(call_id, heartbeat=progress.show),
+                    structlog.contextvars.bound_contextvars(tool=tool.name),
+                ):
                     if tool.is_async:
-                        return await tool.function(**arguments)
+                        return await self._in_loop(tool, arguments)
                     return await asyncio.get_running_loop().run_in_executor(
-                        self._threads, contextvars.copy_context().run, partial(_in_thread, tool, arguments)
+                        self._threads,
+                        contextvars.copy_context().run,
+                        partial(self._in_thread, tool, arguments),
                     )
         except ToolError:
             raise
@@ -189,38 +218,61 @@ class ToolActivities:
             if task is not None and task.cancelling():
                 raise
             # Out of something that the tool itself cancelled.
-            raise _failed_with(tool, error) from None
+            raise self._failed_with(tool, error) from None
         # SystemExit as well: it would end the worker, and with it everything else that it does.
         except (Exception, SystemExit) as error:  # noqa: BLE001 - and so may a tool
             if timeout.expired():
                 raise _failed(f"{tool.name} took longer than its {timeout_s:g} seconds") from None
-            raise _failed_with(tool, error) from None
+            raise self._failed_with(tool, error) from None
+
+    async def _in_loop(self, tool: Tool, arguments: Mapping[str, Any]) -> object:
+        try:
+            return await tool.function(**arguments)
+        finally:
+            self._on_called()
+
+    def _in_thread(self, tool: Tool, arguments: Mapping[str, Any]) -> object:
+        try:
+            return tool.function(**arguments)
+        except StopIteration as error:
+            # No future can carry it: whoever waited for the thread would wait for ever.
+            raise RuntimeError("a StopIteration left the tool") from error
+        finally:
+            self._on_called()
+
+    def _redacted(self, description: ToolDescription) -> ToolDescription:
+        # The default of a parameter may be a secret, and stands in the schema.
+        parameters = self._redactor.json(description.parameters)
+        return description.model_copy(update={"parameters": parameters})
+
+    def _said_by(self, error: BaseException) -> str:
+        return self._redactor.text(str(error)[:_MAX_READ_CHARS])
+
+    def _failed_with(self, tool: Tool, error: BaseException) -> ApplicationError:
+        reason = "".join(traceback.format_exception_only(error))[:_MAX_READ_CHARS]
+        failed = _failed(f"{tool.name} failed: {self._redactor.text(reason).strip()}")
+        # With the stack that helps the tool's author, in the log and in the Temporal UI. Not as a cause,
+        # which would go into history whole, and an exception of somebody else's may be of any length.
+        return failed.with_traceback(error.__traceback__)
 
 
 class _Progress:
     """What a tool last said of how far it is, for the heartbeats of its call."""
 
-    def __init__(self) -> None:
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._detail: str | None = None
 
     def show(self, detail: str) -> None:
         """Take ``detail`` and send it on. From any thread."""
-        self._detail = first_line(detail, MAX_THOUGHT_CHARS)
+        self._detail = first_line(self._redactor.text(detail), MAX_THOUGHT_CHARS)
         self._loop.call_soon_threadsafe(self.beat, context=self._context)
 
     def beat(self) -> None:
         """Heartbeat the last detail."""
         activity.heartbeat(*(() if self._detail is None else (self._detail,)))
-
-
-def _in_thread(tool: Tool, arguments: Mapping[str, Any]) -> object:
-    try:
-        return tool.function(**arguments)
-    except StopIteration as error:
-        # No future can carry it: whoever waited for the thread would wait for ever.
-        raise RuntimeError("a StopIteration left the tool") from error
 
 
 def _call_id(key: str) -> str:
@@ -236,11 +288,3 @@ def _error(call: ToolCall, text: str) -> ToolAnswer:
 
 def _failed(message: str) -> ApplicationError:
     return ApplicationError(clean_text(message[:MAX_ERROR_CHARS]), type=ActivityErrorType.TOOL_FAILED)
-
-
-def _failed_with(tool: Tool, error: BaseException) -> ApplicationError:
-    reason = "".join(traceback.format_exception_only(error)).strip()
-    failed = _failed(f"{tool.name} failed: {reason[:MAX_ERROR_CHARS]}")
-    # With the stack that helps the tool's author, in the log and in the Temporal UI. Not as a cause, which
-    # would go into history whole, and an exception of somebody else's may be of any length.
-    return failed.with_traceback(error.__traceback__)

@@ -23,8 +23,9 @@ from interactions.errors import (
     MalformedResponse,
     ResponseTooLarge,
 )
-from interactions.faults import LIBRARY_ERRORS, Redactor, from_library, from_status, read_problem
+from interactions.faults import LIBRARY_ERRORS, from_library, from_status, read_problem
 from interactions.pool import Connections
+from interactions.redaction import Redactor
 from interactions.requests import CreateInteraction
 from interactions.responses import Interaction
 from interactions.stream import EventStream, JsonReply, Reply, SseReply

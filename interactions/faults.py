@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 import httpx2 as httpx
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from interactions.errors import (
     ApiStatusError,
@@ -23,6 +23,7 @@ from interactions.errors import (
     InteractionsError,
     InvalidCall,
 )
+from interactions.redaction import Redactor
 
 LIBRARY_ERRORS: Final = (
     httpx.HTTPError,
@@ -93,39 +94,6 @@ _MAX_CODE_CHARS: Final = 100
 _MAX_RETRY_AFTER_S: Final = 24 * 3600.0
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
-
-
-class Redactor:
-    """Blots secrets out of whatever comes back, because services echo what they do not like.
-
-    Args:
-        secrets: Whole values; of one with a scheme before it, such as ``Bearer …``, the rest counts, too.
-    """
-
-    # Shorter "keys" are stand-ins such as "local", which are no secret but are words in reports.
-    _MIN_CHARS: Final = 12
-    _BLOT: Final = "[redacted]"
-
-    def __init__(self, *secrets: str) -> None:
-        forms = {form for secret in secrets for form in (secret, secret.rpartition(" ")[2])}
-        # A body has them as JSON does.
-        forms |= {to_json(form).decode()[1:-1] for form in forms}
-        # A secret may be part of another.
-        self._secrets = sorted(
-            (form for form in forms if len(form) >= self._MIN_CHARS), key=len, reverse=True
-        )
-
-    def text(self, text: str) -> str:
-        """Return ``text`` without the secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, self._BLOT)
-        return text
-
-    def body(self, body: bytes) -> bytes:
-        """Return ``body`` without the secrets."""
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), self._BLOT.encode())
-        return body
 
 
 def tidy(text: str, limit: int = MAX_MESSAGE_CHARS) -> str:

@@ -9,7 +9,8 @@ import httpx2 as httpx
 from interactions.documents import parse_event
 from interactions.errors import StreamBroken
 from interactions.events import InteractionCreated, StreamEvent
-from interactions.faults import LIBRARY_ERRORS, Redactor, from_library, read_problem, tidy
+from interactions.faults import LIBRARY_ERRORS, from_library, read_problem, tidy
+from interactions.redaction import Redactor
 from interactions.responses import Interaction
 from interactions.sse import EventTooLarge, RawEvent, SseDecoder
 

@@ -60,8 +60,14 @@ class Parameters:
         self._model = self._model_of(signature, hints)
         self.schema: Final = self._schema(descriptions)
 
-    def check(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+    def check(
+        self, arguments: Mapping[str, JsonValue], *, redact: Callable[[str], str] = str
+    ) -> dict[str, Any]:
         """Return the arguments to call the function with.
+
+        Args:
+            arguments: As the model gave them.
+            redact: Returns a text without secrets; what a type's own validator says may have some.
 
         Raises:
             InvalidArguments: They do not fit.
@@ -70,7 +76,7 @@ class Parameters:
             # As JSON, in which dates and bytes are text: what the schema says.
             checked = self._model.model_validate_json(json.dumps(arguments))
         except ValidationError as error:
-            raise InvalidArguments(_told(error)) from None
+            raise InvalidArguments(_told(error, redact)) from None
         # What the model left out is the function's own default.
         return {self._names[field]: getattr(checked, field) for field in checked.model_fields_set}
 
@@ -151,7 +157,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], *, within: tuple[str, 
     }
 
 
-def _told(error: ValidationError) -> str:
+def _told(error: ValidationError, redact: Callable[[str], str]) -> str:
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     lines = []
     for problem in problems[:_MAX_SHOWN_PROBLEMS]:
@@ -159,7 +165,7 @@ def _told(error: ValidationError) -> str:
         what = {"extra_forbidden": "there is no such parameter", "missing": "is missing"}.get(
             problem["type"], problem["msg"]
         )
-        lines.append(first_line(f"{where}: {what}", _MAX_PROBLEM_CHARS))
+        lines.append(first_line(redact(f"{where}: {what}"), _MAX_PROBLEM_CHARS))
     if len(problems) > _MAX_SHOWN_PROBLEMS:
         lines.append(f"and {len(problems) - _MAX_SHOWN_PROBLEMS} more")
     return "; ".join(lines)

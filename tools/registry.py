@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -46,20 +46,21 @@ class ToolRegistry:
         return self._tools.get(name)
 
 
-def load_tools(modules: str) -> ToolRegistry:
+def load_tools(modules: str, *, redact: Callable[[str], str] = str) -> ToolRegistry:
     """Import modules and return their tools: every decorated function that has a name in one of them.
 
     The current folder is searched last, so that no file in it takes the place of an installed module.
 
     Args:
         modules: Names such as ``my_company.agent_tools``, separated by commas; empty for no tools.
+        redact: Returns a text without secrets; what a module raises while it is imported may have some.
 
     Raises:
         InvalidTool: A module cannot be imported or has no tools, or a function cannot be one.
     """
     found: list[Tool] = []
     for name in filter(None, map(str.strip, modules.split(","))):
-        module = _imported(name)
+        module = _imported(name, redact)
         tools = [tool for value in vars(module).values() if (tool := tool_of(value)) is not None]
         if not tools:
             raise InvalidTool(_why_empty(module))
@@ -67,7 +68,7 @@ def load_tools(modules: str) -> ToolRegistry:
     return ToolRegistry(found)
 
 
-def _imported(name: str) -> ModuleType:
+def _imported(name: str, redact: Callable[[str], str]) -> ModuleType:
     here = str(Path.cwd())
     if not {here, ""} & set(sys.path):
         sys.path.append(here)
@@ -81,10 +82,10 @@ def _imported(name: str) -> ModuleType:
                 f"there is no module {name!r}, neither installed nor in the current folder, {here}; "
                 "start the worker beside it, or set PYTHONPATH"
             ) from None
-        raise InvalidTool(f"importing {name!r} failed: {_reason(error)}") from error
+        raise InvalidTool(f"importing {name!r} failed: {_reason(error, redact)}") from error
     except (Exception, SystemExit) as error:
         # Somebody's module may do anything while it is imported, and none of it must look like our crash.
-        raise InvalidTool(f"importing {name!r} failed: {_reason(error)}") from error
+        raise InvalidTool(f"importing {name!r} failed: {_reason(error, redact)}") from error
 
 
 def _why_empty(module: ModuleType) -> str:
@@ -95,7 +96,7 @@ def _why_empty(module: ModuleType) -> str:
     return f"{found}; decorate its functions with @tool, or name the module that has them"
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, redact: Callable[[str], str]) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.sep in frame.filename]
     at = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return first_line(f"{type(error).__name__}: {error}", _MAX_REASON_CHARS) + at
+    return first_line(redact(f"{type(error).__name__}: {error}"), _MAX_REASON_CHARS) + at

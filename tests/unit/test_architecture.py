@@ -25,6 +25,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     ),
     # It imports none of our code, so that it cannot share a client's mistake.
     "emulator": frozenset(),
+    "printing": frozenset(),
     "regular_files": frozenset(),
     "settings": frozenset({"runs", "interactions", "regular_files"}),
     "telemetry": frozenset(),
@@ -48,6 +49,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
             "artifacts",
             "health",
             "interactions",
+            "printing",
             "runs",
             "settings",
             "startup",

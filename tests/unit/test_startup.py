@@ -3,11 +3,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import PayloadConverter
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import CALL_TIMEOUT, SUBMIT_TIMEOUT
+from interactions.redaction import Redactor
 from settings import Settings
 from startup import (
     EXIT_MISCONFIGURED,
@@ -15,8 +18,11 @@ from startup import (
     StartupError,
     api_config,
     connection,
+    failure_converter,
     load_tools,
     open_store,
+    redactor_of,
+    warn_of_short_secrets,
 )
 
 
@@ -149,9 +155,48 @@ def test_only_unexpected_failures_carry_a_stack_trace(
     assert failure.application_failure_info.type == "StillRunning"
 
 
+def test_a_failure_is_written_without_secrets() -> None:
+    """Message, causes and the source lines of the stack: whatever raised it, and wherever."""
+    redactor = Redactor("hunter-hunter-2")
+    with pytest.raises(ValueError, match="with") as raised:
+        raise ValueError("with hunter-hunter-2") from KeyError("hunter-hunter-2")
+    failure = Failure()
+    failure_converter(redactor.text)().to_failure(raised.value, PayloadConverter.default, failure)
+    assert failure.message == "with [redacted]"
+    assert failure.cause.message == "'[redacted]'"
+    assert 'raise ValueError("with [redacted]")' in failure.stack_trace
+    assert not redactor.finds(str(failure))
+
+
+def test_every_credential_of_a_worker_is_blotted_out() -> None:
+    """Its own settings, the API's other variable, Temporal's and the store's."""
+    environ = {
+        "GEMINI_API_KEY": "gemini-key-1",
+        "GOOGLE_API_KEY": "google-key-2",
+        "LONGHAUL_SECRET_CRM": "Bearer crm-word-3",
+        "AWS_SECRET_ACCESS_KEY": "aws-secret-4",
+        "AZURE_STORAGE_ACCOUNT_KEY": "azure-key-5",
+    }
+    connection = ClientConnectConfig(api_key="temporal-key-6")
+    redactor = redactor_of(Settings.from_env(environ), connection, environ)
+    told = "gemini-key-1 google-key-2 crm-word-3 aws-secret-4 azure-key-5 temporal-key-6"
+    assert redactor.text(told) == " ".join(["[redacted]"] * 6)
+
+
+def test_a_secret_that_is_too_short_to_be_found_is_said() -> None:
+    """By its variable, and without its value."""
+    settings = Settings.from_env({"LONGHAUL_SECRET_PIN": "1234567", "LONGHAUL_SECRET_CRM": "12345678"})
+    with capture_logs() as lines:
+        warn_of_short_secrets(settings)
+    assert [(line["event"], line["variable"]) for line in lines] == [
+        ("secret.not_hidden", "LONGHAUL_SECRET_PIN")
+    ]
+    assert "1234567" not in str(lines)
+
+
 def test_a_worker_without_tools_is_a_worker() -> None:
     """No module named, no tool, no complaint."""
-    assert len(load_tools(Settings.from_env({}))) == 0
+    assert len(load_tools(Settings.from_env({}), str)) == 0
 
 
 @pytest.mark.parametrize(
@@ -173,7 +218,7 @@ def test_a_module_of_tools_that_cannot_be_used_is_said_with_its_variable(
     name = f"bad_{len(module)}"
     (tmp_path / f"{name}.py").write_text(module)
     with pytest.raises(StartupError, match=rf"(?s)^LONGHAUL_TOOLS: .*{re.escape(complaint)}") as caught:
-        load_tools(Settings.from_env({"LONGHAUL_TOOLS": name}))
+        load_tools(Settings.from_env({"LONGHAUL_TOOLS": name}), str)
     assert caught.value.exit_code == EXIT_MISCONFIGURED
 
 
@@ -184,4 +229,4 @@ def test_a_missing_module_of_tools_is_said_with_where_it_was_looked_for(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(StartupError, match=re.escape(str(tmp_path))):
-        load_tools(Settings.from_env({"LONGHAUL_TOOLS": "nobodys.tools"}))
+        load_tools(Settings.from_env({"LONGHAUL_TOOLS": "nobodys.tools"}), str)

@@ -34,6 +34,7 @@ from chains.messages import (
     StepView,
 )
 from chains.spec import ChainSpec
+from interactions.redaction import Redactor
 from runs.budget import Spent
 from runs.errors import RunErrorCode, UpdateErrorType, WorkflowErrorType
 from runs.limits import MAX_EXCERPT_BYTES
@@ -105,7 +106,7 @@ class Kitchen:
         """Serve ``task_queue``."""
         declared = tool_of(weather)
         assert declared is not None
-        tools = ToolActivities(ToolRegistry([declared]), self.store, max_threads=2)
+        tools = ToolActivities(ToolRegistry([declared]), self.store, redactor=Redactor(), max_threads=2)
         return worker_of_runs(
             client,
             self.runs,

@@ -11,6 +11,7 @@ from activities.text_activities import TextActivities
 from activities.tool_activities import ToolActivities
 from artifacts.errors import StoreUnavailable
 from artifacts.store import ArtifactStore
+from interactions.redaction import Redactor
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_QUOTED_BYTES
 from runs.quotes import Quote
@@ -37,14 +38,18 @@ class Setup:
 
     async def put(self, text: str, *quotes: Quote) -> StoredText:
         """Store a text."""
-        activities = TextActivities(self.store, ToolActivities(ToolRegistry(), self.store))
+        activities = TextActivities(
+            self.store, ToolActivities(ToolRegistry(), self.store, redactor=Redactor())
+        )
         return await self.environment.run(activities.store_text, StoreText(text=text, quotes=quotes, key=KEY))
 
     async def call(self, function: Callable[..., object], *quotes: Quote, **arguments: Any) -> ToolStepResult:
         """Carry out a call of ``function``."""
         found = tool_of(tool(function))
         assert found is not None
-        activities = TextActivities(self.store, ToolActivities(ToolRegistry([found]), self.store))
+        activities = TextActivities(
+            self.store, ToolActivities(ToolRegistry([found]), self.store, redactor=Redactor())
+        )
         call = ToolCall(call_id="c", name=found.name, arguments=arguments)
         return await self.environment.run(
             activities.call_tool_for_step,

@@ -7,9 +7,11 @@ import threading
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+import structlog
+from pydantic import AfterValidator
 from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -18,6 +20,7 @@ import tools
 from activities.tool_activities import ToolActivities
 from artifacts.errors import StoreUnavailable
 from artifacts.store import ArtifactStore
+from interactions.redaction import Redactor
 from runs.errors import ActivityErrorType
 from runs.limits import MAX_CATALOG_BYTES, MAX_ERROR_CHARS, MAX_TOOL_RESULT_BYTES
 from runs.quotes import Quote
@@ -29,6 +32,10 @@ from tools.registry import ToolRegistry
 PREFIX = "my-run/0190f3"
 FILE = "tools/1-1.json"
 KEY = f"{PREFIX}/{FILE}"
+
+MCP_WORD = 'tok-4f/9c-"e2-d71'
+SECRETS = ("AIzaKEY-0123456789", f"Bearer {MCP_WORD}")
+"""Of the worker."""
 
 _MIB = 1024 * 1024
 
@@ -58,7 +65,9 @@ class Setup:
             file_name=FILE,
             quotes=quotes,
         )
-        activities = ToolActivities(ToolRegistry([found]), self.store, max_threads=4)
+        activities = ToolActivities(
+            ToolRegistry([found]), self.store, redactor=Redactor(*SECRETS), max_threads=4
+        )
         answer: ToolAnswer = await self.environment.run(activities.call_tool, called)
         assert (answer.call_id, answer.name) == ("c1", called.call.name)
         return answer
@@ -129,7 +138,9 @@ async def greet_later(name: str) -> dict[str, str]:
 
 async def described(*found: Tool, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Any:
     """Return what a worker with the tools ``found`` says of what a run wants."""
-    activities = ToolActivities(ToolRegistry(found), ArtifactStore.open("memory://"))
+    activities = ToolActivities(
+        ToolRegistry(found), ArtifactStore.open("memory://"), redactor=Redactor(*SECRETS)
+    )
     wanted = DescribeTools(names=names, optional=optional)
     return await ActivityEnvironment().run(activities.describe_tools, wanted)
 
@@ -543,3 +554,130 @@ async def test_a_quote_that_is_not_there_is_told(setup: Setup) -> None:
     answer = await setup.call(greet, {"name": "<1>"}, quotes=(quote,))
     assert answer.is_error
     assert "no artifact gone.txt" in answer.text
+
+
+# --- secrets -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"the header is Bearer {MCP_WORD}",
+        f"the token is {MCP_WORD}",
+        json.dumps({"Authorization": f"Bearer {MCP_WORD}"}),
+        {"environment": [{"KEY": SECRETS[0], MCP_WORD: 1}]},
+        base64.b64encode(f"user:{MCP_WORD}".encode()).decode(),
+        [Image(b"png"), f"seen with {SECRETS[0]}"],
+    ],
+    ids=["header", "token", "json", "nested", "base64", "beside an image"],
+)
+async def test_a_secret_is_neither_stored_nor_told(setup: Setup, value: object) -> None:
+    """A tool sees what the worker was started with, and returns what it sees."""
+    answer = await setup.call(returning(value))
+    written = f"{answer.model_dump_json()} {(await setup.store.get(KEY)).decode()}"
+    assert "[redacted]" in written
+    assert not Redactor(*SECRETS).finds(written)
+    assert "d71" not in written
+    assert not answer.is_error
+
+
+async def test_an_image_with_a_secret_in_it_is_refused(setup: Setup) -> None:
+    """Taken out of the file, it would leave a picture that nobody can open."""
+    answer = await setup.call(returning([Image(b"png" + SECRETS[0].encode())]))
+    assert (answer.is_error, answer.text) == (
+        True,
+        "the tool returned an image whose file has a secret of the worker in it",
+    )
+    assert await setup.store.list() == ()
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_model_is_not_told_a_secret_in_an_error(setup: Setup, is_async: bool) -> None:
+    """Whole, or as the part before which the text was cut."""
+    text = "x" * (MAX_ERROR_CHARS - 5) + SECRETS[0]
+    answer = await setup.call(raising(ToolError(text), is_async=is_async))
+    assert answer.is_error
+    assert "AIza" not in answer.text
+
+
+async def test_a_failure_has_no_secret_in_it(setup: Setup) -> None:
+    """Its message goes into history, with every attempt."""
+    for text in (f"401 for Bearer {MCP_WORD}", "x" * (MAX_ERROR_CHARS - 30) + SECRETS[0]):
+        with pytest.raises(ApplicationError) as caught:
+            await setup.call(raising(ValueError(text)))
+        assert not Redactor(*SECRETS).finds(str(caught.value))
+        assert "AIza" not in str(caught.value)
+
+
+async def test_a_validator_tells_no_secret(setup: Setup) -> None:
+    """What a parameter's own type objects is told to the model."""
+
+    def check(_: str) -> str:
+        raise ValueError("y" * 180 + SECRETS[0])
+
+    @tool
+    def look_up(name: Annotated[str, AfterValidator(check)]) -> str:
+        """Look it up."""
+        return name
+
+    answer = await setup.call(look_up, {"name": "x"})
+    assert answer.is_error
+    assert "AIza" not in answer.text
+
+
+async def test_a_heartbeat_has_no_secret_in_it(setup: Setup) -> None:
+    """Heartbeats are in history and in the Temporal UI."""
+
+    @tool
+    def work() -> None:
+        """Work."""
+        tools.heartbeat(f"at page 3 with {MCP_WORD}")
+
+    setup.attempt(1, heartbeat_timeout=timedelta(seconds=30))
+    await setup.call(work)
+    assert ("at page 3 with [redacted]",) in setup.beats
+
+
+async def test_a_default_value_is_described_without_its_secret() -> None:
+    """It stands in the schema that the model is told, and that history keeps."""
+
+    @tool
+    def connect(token: str = MCP_WORD, key: str = SECRETS[0]) -> str:
+        """Connect."""
+        return token + key
+
+    catalog = await described(declared(connect), names=("connect",))
+    assert not Redactor(*SECRETS).finds(catalog.model_dump_json())
+    assert catalog.tools[0].parameters["properties"]["token"]["default"] == "[redacted]"
+
+
+async def test_what_a_tool_logs_names_it(setup: Setup) -> None:
+    """So that its lines can be told from those of a call beside it."""
+    seen: list[dict[str, Any]] = []
+
+    @tool
+    def say() -> None:
+        """Say."""
+        seen.append(structlog.contextvars.get_contextvars())
+
+    await setup.call(say)
+    assert seen == [{"tool": "say"}]
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_the_end_of_a_tool_is_announced_in_its_context(is_async: bool) -> None:
+    """What it printed without a line end is shown then, even if it failed."""
+    ended: list[str] = []
+    activities = ToolActivities(
+        ToolRegistry([declared(raising(ToolError("no"), is_async=is_async))]),
+        ArtifactStore.open("memory://"),
+        redactor=Redactor(),
+        on_called=lambda: ended.append(structlog.contextvars.get_contextvars()["tool"]),
+    )
+    name = "fail_later" if is_async else "fail"
+    called = CallTool(
+        call=ToolCall(call_id="c1", name=name, arguments={}), artifacts_prefix=PREFIX, file_name=FILE
+    )
+    await ActivityEnvironment().run(activities.call_tool, called)
+    assert ended == [name]

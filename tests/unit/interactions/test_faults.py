@@ -19,7 +19,8 @@ from interactions.errors import (
     InvalidCall,
     MalformedResponse,
 )
-from interactions.faults import Redactor, from_library, retry_after_s, tidy
+from interactions.faults import from_library, retry_after_s, tidy
+from interactions.redaction import Redactor
 from interactions.requests import CreateInteraction
 from tests.unit.interactions.support import (
     KEY,
