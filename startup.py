@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import PayloadConverter
@@ -28,6 +31,7 @@ from health import loopback_address
 from interactions.config import ApiConfig
 from interactions.redaction import MIN_SECRET_CHARS, Redactor
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
+from runs.stores import StoreRef, stores_polling, worker_identity
 from settings import Settings, SettingsError
 from telemetry import LogLevel, temporal_runtime
 from tools import registry
@@ -46,6 +50,11 @@ _CONNECT_AGAIN_AFTER_S: Final = 0.25
 
 _CHECK_TIMEOUT: Final = timedelta(seconds=10)
 """One question to a server that has just answered."""
+
+_NOT_FOR_MONEY: Final = (
+    "memory:// ends with its worker and cannot be shared, so nothing that is paid for may depend on it; "
+    "set a folder or a bucket"
+)
 
 _NUMBERS: Final = {
     "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
@@ -154,14 +163,17 @@ def load_tools(settings: Settings, redact: Callable[[str], str]) -> ToolRegistry
 
 
 async def open_store(settings: Settings) -> ArtifactStore:
-    """Return the artifact store, once it has been written to and read.
+    """Return the artifact store, once it has been written to and read, and has an identity.
 
     Raises:
-        StartupError: It cannot be used.
+        StartupError: It cannot be used, or not for what costs money.
     """
     try:
         store = ArtifactStore.open(settings.artifacts_url)
+        if settings.is_paid and not store.is_shared:
+            raise StartupError(f"LONGHAUL_ARTIFACTS_URL: {_NOT_FOR_MONEY}")
         await store.check()
+        await store.identity()
     except ArtifactsError as error:
         raise StartupError(f"LONGHAUL_ARTIFACTS_URL: {error}") from None
     return store
@@ -213,13 +225,16 @@ def failure_converter(redact: Callable[[str], str]) -> type[QuietFailureConverte
     return _Converter
 
 
-async def connect(connection: ClientConnectConfig, runtime: Runtime, redact: Callable[[str], str]) -> Client:
+async def connect(
+    connection: ClientConnectConfig, runtime: Runtime, redact: Callable[[str], str], *, store: StoreRef
+) -> Client:
     """Return a client, waiting a little for a server that is about to be up.
 
     Args:
         connection: Where the server is.
         runtime: The process's.
         redact: Returns a text without the secrets in it.
+        store: The worker's, which its pollers name.
 
     Raises:
         StartupError: No server answers.
@@ -229,11 +244,15 @@ async def connect(connection: ClientConnectConfig, runtime: Runtime, redact: Cal
         pydantic_data_converter, failure_converter_class=failure_converter(redact)
     )
     reason = None
+    # The SDK's own default, and the store.
+    identity = worker_identity(f"{os.getpid()}@{socket.gethostname()}", store)
     try:
         async with asyncio.timeout(_CONNECT_WITHIN_S):
             while True:
                 try:
-                    return await Client.connect(**connection, data_converter=converter, runtime=runtime)
+                    return await Client.connect(
+                        **connection, identity=identity, data_converter=converter, runtime=runtime
+                    )
                 except RuntimeError as error:
                     if reason is None:
                         log.info("temporal.awaited", temporal=address, for_s=_CONNECT_WITHIN_S)
@@ -249,6 +268,37 @@ async def connect(connection: ClientConnectConfig, runtime: Runtime, redact: Cal
             "set TEMPORAL_ADDRESS, or start one",
             exit_code=EXIT_NO_TEMPORAL,
         ) from None
+
+
+async def compare_stores(client: Client, store: StoreRef, *, task_queue: str) -> None:
+    """Warn if other workers of the task queue keep their files in another store than ``store``.
+
+    Nothing is paid twice for it, but what one of them began and could not end, only one with its store can
+    clear up.
+    """
+    try:
+        answer = await client.workflow_service.describe_task_queue(
+            DescribeTaskQueueRequest(
+                namespace=client.namespace,
+                task_queue=TaskQueue(name=task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+            ),
+            timeout=_CHECK_TIMEOUT,
+        )
+    except RPCError as error:
+        log.warning("stores.uncompared", task_queue=task_queue, error=error.message)
+        return
+    pollers = [(each.identity, each.last_access_time.ToDatetime(tzinfo=UTC)) for each in answer.pollers]
+    others = stores_polling(pollers, now=datetime.now(UTC)) - {store.short_id}
+    if others:
+        log.warning(
+            "store.differs",
+            task_queue=task_queue,
+            store=store.short_id,
+            artifacts=store.address,
+            other_stores=sorted(others),
+            remedy="give all workers of a task queue the same LONGHAUL_ARTIFACTS_URL",
+        )
 
 
 async def check_namespace(client: Client) -> None:

@@ -168,8 +168,10 @@ async def _serve(
         ) from None
     store = await startup.open_store(settings)
     runtime, metrics_address = startup.runtime(settings.log_level)
-    client = await startup.connect(connection, runtime, redactor.text)
+    identity = await store.identity()
+    client = await startup.connect(connection, runtime, redactor.text, store=identity)
     await startup.check_namespace(client)
+    await startup.compare_stores(client, identity, task_queue=settings.task_queue)
     health = Health(task_queue=settings.task_queue)
     async with (
         InteractionsClient(api, secrets=settings.secrets.values()) as interactions,
@@ -205,6 +207,7 @@ async def _serve(
                 temporal=client.service_client.config.target_host,
                 api=api.root_url,
                 artifacts=settings.artifacts_url,
+                store=identity.short_id,
                 tools=len(registry),
                 health=f"{url_of(listener)}/healthz",
                 version=version("longhaul"),

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Final, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from artifacts.bucket import Bucket
 from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, InvalidKey, StoreUnavailable
 from artifacts.folder import Folder
 from artifacts.keys import check_key, key_of, to_uri
 from runs.limits import MAX_URI_CHARS
 from runs.messages import ArtifactRef
+from runs.stores import StoreRef
 
 MAX_READ_BYTES: Final = 100 * 1024 * 1024
 """The longest file `ArtifactStore.get` returns unless told otherwise; the API takes no longer request."""
+
+_IDENTITY_KEY: Final = "store.json"
+_MAX_IDENTITY_BYTES: Final = 16 * 1024
+"""It has about a hundred; anything larger was not written here."""
 
 _BUCKET_SCHEMES: Final = frozenset({"s3", "gs", "az"})
 
@@ -33,6 +40,14 @@ class _Backend(Protocol):
     async def prepare(self) -> None: ...
 
 
+class _Identity(BaseModel):
+    """The file that says which store this is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
 class ArtifactStore:
     """Files by key, such as ``my-run/0190f3/report.md``.
 
@@ -42,6 +57,7 @@ class ArtifactStore:
 
     def __init__(self, backend: _Backend) -> None:
         self._backend = backend
+        self._identity: StoreRef | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -85,8 +101,64 @@ class ArtifactStore:
         """The store's own address, without a slash at the end. Holds no secret."""
         return self._backend.base_uri
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process can have this store, and this one after its end."""
+        return not self.base_uri.startswith("memory:")
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_uri!r})"
+
+    async def identity(self) -> StoreRef:
+        """Return which store this is: made by whoever asks first, and the same for everybody after.
+
+        Read once; later calls cost nothing.
+
+        Raises:
+            StoreUnavailable: It cannot be read or made.
+        """
+        if self._identity is None:
+            self._identity = await self._read_identity()
+        if self._identity is None:
+            made = _Identity(store_id=secrets.token_hex(16)).model_dump_json().encode()
+            await self._backend.create(_IDENTITY_KEY, made)
+            # Not what was made: another process may have been quicker.
+            self._identity = await self._read_identity()
+        if self._identity is None:
+            raise StoreUnavailable(
+                f"artifact store {self.base_uri}: does not return what was written", is_final=True
+            )
+        return self._identity
+
+    async def check_identity(self) -> None:
+        """Make sure that the store is still the one it was when this process first asked.
+
+        A disk that is not mounted any more leaves an empty folder in its place, which takes files gladly.
+
+        Raises:
+            StoreUnavailable: It is another one, or cannot be read.
+        """
+        before = await self.identity()
+        if await self._read_identity() != before:
+            raise StoreUnavailable(
+                f"artifact store {self.base_uri}: is not the store it was when this process started "
+                f"({before.short_id}); is it still mounted?",
+                is_final=False,
+            )
+
+    async def _read_identity(self) -> StoreRef | None:
+        try:
+            raw = await self._backend.read(_IDENTITY_KEY, max_bytes=_MAX_IDENTITY_BYTES)
+            identity = _Identity.model_validate_json(raw)
+        except ArtifactNotFound:
+            return None
+        except (ArtifactTooLarge, ValidationError):
+            raise StoreUnavailable(
+                f"artifact store {self.base_uri}: {_IDENTITY_KEY} does not say which store this is; "
+                "restore it, or remove it if no run is under way",
+                is_final=True,
+            ) from None
+        return StoreRef(store_id=identity.store_id, address=self.base_uri)
 
     async def put(self, key: str, content: bytes, media_type: str) -> ArtifactRef:
         """Store ``content`` under ``key``, over whatever is there, and return a reference to it.

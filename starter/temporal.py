@@ -23,6 +23,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from runs.search_attributes import SEARCH_ATTRIBUTES, registration_command
+from runs.stores import POLLER_AGE, stores_polling
 from runs.text import first_line
 from settings import SettingsError, check_files
 from starter.errors import (
@@ -42,9 +43,6 @@ CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
 RPC_TIMEOUT: Final = timedelta(seconds=5)
 """As above. The calls made here are short; none of them long-polls."""
-
-_POLLER_AGE: Final = timedelta(seconds=75)
-"""Workers poll in calls of 60 s at most. The server lists one that vanished for five minutes."""
 
 _MAX_REASON_CHARS: Final = 200
 _AWAY: Final = frozenset(
@@ -142,6 +140,20 @@ async def has_worker(client: Client, *, task_queue: str) -> bool:
     Raises:
         TemporalError: Temporal could not be asked.
     """
+    oldest = datetime.now(UTC) - POLLER_AGE
+    return any(polled_at > oldest for _, polled_at in await _pollers(client, task_queue=task_queue))
+
+
+async def worker_stores(client: Client, *, task_queue: str) -> frozenset[str]:
+    """Return the artifact stores of the workers of ``task_queue``, by their short ids.
+
+    Raises:
+        TemporalError: Temporal could not be asked.
+    """
+    return stores_polling(await _pollers(client, task_queue=task_queue), now=datetime.now(UTC))
+
+
+async def _pollers(client: Client, *, task_queue: str) -> list[tuple[str, datetime]]:
     async with temporal_errors(client):
         answer = await client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(
@@ -151,8 +163,7 @@ async def has_worker(client: Client, *, task_queue: str) -> bool:
             ),
             timeout=RPC_TIMEOUT,
         )
-    oldest = datetime.now(UTC) - _POLLER_AGE
-    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in answer.pollers)
+    return [(each.identity, each.last_access_time.ToDatetime(tzinfo=UTC)) for each in answer.pollers]
 
 
 def unpause_command(workflow_id: str) -> str:

@@ -1,7 +1,7 @@
 """``longhaul doctor``: everything a run needs, looked at once."""
 
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Final
 
 import httpx2 as httpx
@@ -15,7 +15,13 @@ from settings import Settings, SettingsError
 from starter import formats
 from starter.errors import ExitCode, StarterError, TemporalError
 from starter.output import Output
-from starter.temporal import check_namespace, connect, has_worker, missing_search_attributes
+from starter.temporal import (
+    check_namespace,
+    connect,
+    has_worker,
+    missing_search_attributes,
+    worker_stores,
+)
 from starter.views import Check, Diagnosis
 
 _API_TIMEOUT_S: Final = 10.0
@@ -108,13 +114,25 @@ async def _attributes_check(client: Client) -> Check:
 async def _worker_check(client: Client, settings: Settings) -> Check:
     queue = settings.task_queue
     if await has_worker(client, task_queue=queue):
-        return Check(name="worker", is_ok=True, detail=f"polls task queue {queue!r}")
+        return _verdict_on_workers(await worker_stores(client, task_queue=queue), queue=queue)
     return Check(
         name="worker",
         is_ok=False,
         detail=f"none polls task queue {queue!r}",
         remedy="start one with `longhaul worker`, or set LONGHAUL_TASK_QUEUE to the queue it polls",
     )
+
+
+def _verdict_on_workers(stores: Collection[str], *, queue: str) -> Check:
+    detail = f"polls task queue {queue!r}"
+    if len(stores) > 1:
+        return Check(
+            name="worker",
+            is_ok=False,
+            detail=f"{detail}; workers with different artifact stores do: {', '.join(sorted(stores))}",
+            remedy="give all workers of a task queue the same LONGHAUL_ARTIFACTS_URL",
+        )
+    return Check(name="worker", is_ok=True, detail="; its artifact store is ".join([detail, *stores]))
 
 
 async def _api_check(settings: Settings, *, is_served: bool) -> Check:
@@ -187,7 +205,9 @@ async def _store_check(settings: Settings) -> Check:
     name = "artifact store"
     where = formats.place(settings.artifacts_url)
     try:
-        await ArtifactStore.open(settings.artifacts_url).check()
+        store = ArtifactStore.open(settings.artifacts_url)
+        await store.check()
+        identity = await store.identity()
     except ArtifactsError as error:
         return Check(
             name=name,
@@ -195,7 +215,14 @@ async def _store_check(settings: Settings) -> Check:
             detail=f"{where}: {error}",
             remedy="make it writable, or set LONGHAUL_ARTIFACTS_URL to a place that is",
         )
-    return Check(name=name, is_ok=True, detail=f"{where} can be written")
+    if settings.is_paid and not store.is_shared:
+        return Check(
+            name=name,
+            is_ok=False,
+            detail=f"{where}: it ends with its process, and cannot be shared; the worker refuses it",
+            remedy="set LONGHAUL_ARTIFACTS_URL to a folder or a bucket",
+        )
+    return Check(name=name, is_ok=True, detail=f"{where} can be written; it is store {identity.short_id}")
 
 
 def _price_check(settings: Settings) -> Check:

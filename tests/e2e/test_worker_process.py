@@ -19,7 +19,9 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runs.messages import AGENT_RUN
+from starter.temporal import worker_stores
 from tests.dev_server import DevServer, running_dev_server, temporal_cli
+from tests.e2e.stack import assert_eventually
 from tests.emulator_server import EmulatorServer
 from tests.worker_process import WorkerProcess
 
@@ -99,6 +101,32 @@ async def test_a_worker_says_where_it_is_and_answers_there(environ: dict[str, st
             metrics = await client.get(started["health"].replace("/healthz", "/metrics"))
             assert metrics.status_code == 200
             assert re.search(r"^temporal_num_pollers\{.*\} \d+$", metrics.text, re.MULTILINE)
+
+
+async def test_a_worker_with_another_store_says_so(environ: dict[str, str], tmp_path: Path) -> None:
+    """It names both stores, and so can anybody who asks the server; one with the same store says nothing."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    async with WorkerProcess(environ, home=here) as first:
+        store = (await first.event("worker.started"))["store"]
+        async with WorkerProcess(environ, home=here) as same:
+            assert (await same.event("worker.started"))["store"] == store
+            assert "store.differs" not in [line["event"] for line in same.lines]
+        async with WorkerProcess(environ, home=elsewhere) as other:
+            warned = await other.event("store.differs")
+            started = await other.event("worker.started")
+            client = await Client.connect(environ["TEMPORAL_ADDRESS"])
+
+            async def both_poll() -> None:
+                stores = await worker_stores(client, task_queue=environ["LONGHAUL_TASK_QUEUE"])
+                assert stores == {store, started["store"]}
+
+            await assert_eventually(both_poll)
+    assert (warned["level"], warned["store"], warned["other_stores"]) == (
+        "warning",
+        started["store"],
+        [store],
+    )
+    assert "LONGHAUL_ARTIFACTS_URL" in warned["remedy"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

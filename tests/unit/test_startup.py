@@ -122,6 +122,16 @@ async def test_a_store_is_ready_before_anything_is_paid(tmp_path: Path) -> None:
             await open_store(Settings.from_env({"LONGHAUL_ARTIFACTS_URL": url}))
 
 
+async def test_a_store_that_ends_with_the_worker_is_not_for_money(tmp_path: Path) -> None:
+    """Its journal could tell no other worker what was paid for; an emulator costs nothing."""
+    memory = {"LONGHAUL_HOME": str(tmp_path), "LONGHAUL_ARTIFACTS_URL": "memory://"}
+    with pytest.raises(
+        StartupError, match=r"^LONGHAUL_ARTIFACTS_URL: memory:// .*; set a folder or a bucket$"
+    ):
+        await open_store(Settings.from_env(memory))
+    await open_store(Settings.from_env({**memory, "LONGHAUL_API_BASE_URL": "http://127.0.0.1:8089"}))
+
+
 def test_a_broken_temporal_file_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Temporal's own configuration is read by its library; its complaint is passed on."""
     file = tmp_path / "temporal.toml"

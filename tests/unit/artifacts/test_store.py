@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,53 @@ def test_a_bad_address_is_final_and_not_repeated(url: str) -> None:
 def test_a_store_is_shown_by_its_address() -> None:
     """A log line says which store it is about."""
     assert repr(ArtifactStore.open("/var/x")) == "ArtifactStore('file:///var/x')"
+
+
+async def test_a_store_has_an_identity_of_its_own(store: ArtifactStore) -> None:
+    """It is made once, and stays; another store has another."""
+    identity = await store.identity()
+    assert identity.address == store.base_uri
+    assert await store.identity() == identity
+    await store.check_identity()
+    assert await ArtifactStore.open("memory://").identity() != identity
+
+
+async def test_whoever_makes_the_identity_all_agree(tmp_path: Path) -> None:
+    """Workers that start at once on a new store have the same one."""
+    stores = [ArtifactStore.open(str(tmp_path / "kept")) for _ in range(20)]
+    identities = await asyncio.gather(*(store.identity() for store in stores))
+    assert len(set(identities)) == 1
+
+
+async def test_a_store_that_changes_under_a_process_is_noticed(tmp_path: Path) -> None:
+    """An unmounted disk leaves an empty folder, which is not the store."""
+    kept = tmp_path / "kept"
+    store = ArtifactStore.open(str(kept))
+    identity = await store.identity()
+    kept.rename(tmp_path / "unmounted")
+    with pytest.raises(StoreUnavailable, match=rf"not the store it was .*\({identity.short_id}\)") as caught:
+        await store.check_identity()
+    assert not caught.value.is_final
+    await ArtifactStore.open(str(kept)).identity()
+    with pytest.raises(StoreUnavailable, match="not the store it was"):
+        await store.check_identity()
+    shutil.rmtree(kept)
+    (tmp_path / "unmounted").rename(kept)
+    await store.check_identity()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"store_id": "mine"}', b"x" * 20_000])
+async def test_an_identity_that_cannot_be_read_is_not_made_anew(store: ArtifactStore, content: bytes) -> None:
+    """A new one would turn what other workers have written into another store's."""
+    await store.put("store.json", content, "application/json")
+    with pytest.raises(StoreUnavailable, match=r"store\.json does not say which store this is") as caught:
+        await store.identity()
+    assert caught.value.is_final
+    assert await store.get("store.json") == content
+
+
+def test_only_memory_is_not_shared() -> None:
+    """What is paid for must outlive the process."""
+    assert not ArtifactStore.open("memory://").is_shared
+    assert ArtifactStore.open("/var/x").is_shared
+    assert ArtifactStore.open("s3://bucket").is_shared

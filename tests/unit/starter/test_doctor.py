@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from artifacts.store import ArtifactStore
 from settings import Settings
 from starter.commands import doctor
 
@@ -82,6 +84,43 @@ async def test_a_store_that_cannot_be_written_is_named() -> None:
     assert check.is_ok is False
     assert "/dev/null/x" in check.detail
     assert "LONGHAUL_ARTIFACTS_URL" in (check.remedy or "")
+
+
+async def test_a_store_is_shown_with_its_identity(tmp_path: Path) -> None:
+    """Whoever has two machines sees whether they have one store."""
+    check = await doctor._store_check(Settings.from_env({"LONGHAUL_ARTIFACTS_URL": str(tmp_path)}))
+    identity = await ArtifactStore.open(str(tmp_path)).identity()
+    assert (check.is_ok, check.detail) == (
+        True,
+        f"{tmp_path} can be written; it is store {identity.short_id}",
+    )
+
+
+async def test_a_store_in_memory_is_not_for_money() -> None:
+    """The worker would refuse it."""
+    memory = {"LONGHAUL_ARTIFACTS_URL": "memory://"}
+    assert (await doctor._store_check(Settings.from_env(memory))).is_ok is False
+    check = await doctor._store_check(Settings.from_env({**memory, "LONGHAUL_API_BASE_URL": "http://a.test"}))
+    assert check.is_ok is True
+
+
+@pytest.mark.parametrize(
+    ("stores", "is_ok", "detail"),
+    [
+        ((), True, "polls task queue 'q'"),
+        (("1f3a9c2b",), True, "polls task queue 'q'; its artifact store is 1f3a9c2b"),
+        (
+            ("9c2b1f3a", "1f3a9c2b"),
+            False,
+            "polls task queue 'q'; workers with different artifact stores do: 1f3a9c2b, 9c2b1f3a",
+        ),
+    ],
+)
+def test_workers_with_different_stores_are_named(stores: tuple[str, ...], is_ok: bool, detail: str) -> None:
+    """What one of them began, another cannot clear up."""
+    check = doctor._verdict_on_workers(stores, queue="q")
+    assert (check.is_ok, check.detail) == (is_ok, detail)
+    assert ("LONGHAUL_ARTIFACTS_URL" in (check.remedy or "")) is not is_ok
 
 
 def test_prices_are_read() -> None:
