@@ -10,6 +10,7 @@ from chains import limits
 from chains.compact import Compact
 from chains.spec import ChainSpec, StepKind
 from runs import limits as run_limits
+from runs.asked import Asked
 from runs.budget import Budget, Spent
 from runs.message import Message
 from runs.messages import AgentRunResult, ArtifactRef, Label
@@ -222,7 +223,7 @@ class ChainState(Message):
     shown_bytes: int = 0
 
 
-class ChainRequest(Message):
+class ChainRequest(Asked):
     """The input of the chain's workflow. ``spec`` alone makes a valid one, where no input is required.
 
     Attributes:
@@ -235,6 +236,8 @@ class ChainRequest(Message):
         state: What it has come to, where it was continued as new; None: nothing was started yet.
     """
 
+    what = "a chain"
+
     spec: ChainSpec
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
     labels: tuple[Label, ...] = Field(default=(), max_length=run_limits.MAX_LABELS)
@@ -244,7 +247,7 @@ class ChainRequest(Message):
     state: ChainState | None = None
 
 
-class DecideStep(Message):
+class DecideStep(Asked):
     """Argument of the ``decide_step`` update.
 
     Attributes:
@@ -252,6 +255,8 @@ class DecideStep(Message):
         is_approved: Yes or no.
         note: A word on it; ``{{ steps.NAME.text }}`` for what follows.
     """
+
+    what = "a decision"
 
     step: str
     is_approved: bool

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, ValidationError, model_validator
 
 from runs import limits
+from runs.asked import Asked
 from runs.budget import Budget, Spent
 from runs.generation import Generation, Outputs, ServiceTier
 from runs.message import Message
@@ -34,7 +35,7 @@ MessageId = Annotated[str, Field(min_length=1, max_length=limits.MAX_MESSAGE_ID_
 """Chosen by whoever sends the message; the same id again means the same message."""
 
 
-class SendMessage(Message):
+class SendMessage(Asked):
     """Argument of the ``send`` update.
 
     Attributes:
@@ -43,6 +44,8 @@ class SendMessage(Message):
         attachments: What to read beside it.
         quotes: Stored texts to put into the text.
     """
+
+    what = "a message"
 
     message_id: MessageId
     text: str
@@ -138,7 +141,7 @@ class ConversationState(Message):
     recent: tuple[Turn, ...] = ()
 
 
-class ConversationRequest(Message):
+class ConversationRequest(Asked):
     """The input of `Conversation`. ``model`` or ``agent`` makes a valid one.
 
     Attributes:
@@ -152,6 +155,8 @@ class ConversationRequest(Message):
 
     The others are those of `AgentRunRequest`, for each turn.
     """
+
+    what = "a conversation"
 
     agent: str | None = None
     model: str | None = None

@@ -1,7 +1,8 @@
 """Everything that crosses a Temporal boundary: one frozen model per message.
 
 Stored shapes ignore unknown fields, so that an old worker reads a newer payload in the middle of a
-rollout; fields are only ever added, and added ones are optional.
+rollout; fields are only ever added, and added ones are optional. What somebody asks for refuses them
+(`runs.asked`), so there an added field is null by default: an older worker passes over it.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from runs import limits
+from runs.asked import Asked
 from runs.budget import Budget, Spent
 from runs.errors import RunErrorCode
 from runs.generation import Generation, Outputs, ServiceTier
@@ -80,7 +82,7 @@ class TranscriptTurn(Message):
     origin_uri: str | None = Field(default=None, max_length=limits.MAX_URI_CHARS)
 
 
-class AgentRunRequest(Message):
+class AgentRunRequest(Asked):
     """The input of `AgentRun`. ``agent`` or ``model``, and ``input``, make a valid run.
 
     Attributes:
@@ -111,6 +113,8 @@ class AgentRunRequest(Message):
         on_unknown_submission: What to do when the outcome of a submission cannot be learned; None holds an
             agent's, and sends a model's again, which costs cents.
     """
+
+    what = "a run"
 
     agent: str | None = Field(default=None, min_length=1, max_length=limits.MAX_ID_CHARS)
     model: str | None = Field(default=None, min_length=1, max_length=limits.MAX_ID_CHARS)
@@ -611,13 +615,15 @@ class Resolution(StrEnum):
     GIVE_UP = "give_up"
 
 
-class ResolveSubmission(Message):
+class ResolveSubmission(Asked):
     """Argument of the ``resolve_submission`` update.
 
     Attributes:
         resolution: What to do.
         interaction_id: Which interaction to adopt; only with ``adopt``. It is looked up in the API first.
     """
+
+    what = "a decision"
 
     resolution: Resolution
     interaction_id: str | None = Field(default=None, min_length=1, max_length=limits.MAX_INTERACTION_ID_CHARS)

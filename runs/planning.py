@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from runs import limits
+from runs.asked import Asked
 from runs.message import Message
 
 
@@ -34,18 +35,22 @@ class Planning(Message):
     )
 
 
-class ApprovePlan(Message):
+class ApprovePlan(Asked):
     """Argument of the ``approve_plan`` update.
 
     Attributes:
         note: A last word to the agent, if any.
     """
 
+    what = "an approval"
+
     note: str = Field(default="", max_length=limits.MAX_FEEDBACK_CHARS)
 
 
-class RevisePlan(Message):
+class RevisePlan(Asked):
     """Argument of the ``revise_plan`` update: what is to be different."""
+
+    what = "a revision"
 
     feedback: str = Field(min_length=1, max_length=limits.MAX_FEEDBACK_CHARS, pattern=r"\S")
 

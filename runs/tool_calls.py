@@ -12,6 +12,7 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from runs import limits
+from runs.asked import Asked
 from runs.message import Message
 from runs.quotes import Quote
 
@@ -156,7 +157,7 @@ class ToolDecision(StrEnum):
     DENY = "deny"
 
 
-class DecideToolCall(Message):
+class DecideToolCall(Asked):
     """Argument of the ``decide_tool_call`` update.
 
     Attributes:
@@ -165,6 +166,8 @@ class DecideToolCall(Message):
         decision: What to do.
         reason: Told to the model when it is denied.
     """
+
+    what = "a decision"
 
     call_id: str
     digest: str

@@ -220,7 +220,7 @@ class AgentRunWorkflow:
 
     @resolve_submission.validator
     def _check_resolution(self, resolution: ResolveSubmission) -> None:
-        why_not = None
+        why_not = resolution.unknown
         if self._phase is not Phase.SUBMISSION_UNKNOWN:
             why_not = f"there is nothing to resolve: the run is {self._phase}"
         elif (resolution.resolution is Resolution.ADOPT) != (resolution.interaction_id is not None):
@@ -258,12 +258,12 @@ class AgentRunWorkflow:
         return await self._decide_plan(FollowUpKind.PLAN_REVISED, revision.feedback)
 
     @approve_plan.validator
-    def _check_approval(self, approval: ApprovePlan) -> None:  # noqa: ARG002 - any note will do
-        self._refuse(self._why_no_plan())
+    def _check_approval(self, approval: ApprovePlan) -> None:
+        self._refuse(self._why_no_plan() or approval.unknown)
 
     @revise_plan.validator
-    def _check_revision(self, revision: RevisePlan) -> None:  # noqa: ARG002 - any feedback will do
-        self._refuse(self._why_no_plan() or self._why_exhausted())
+    def _check_revision(self, revision: RevisePlan) -> None:
+        self._refuse(self._why_no_plan() or self._why_exhausted() or revision.unknown)
 
     def _why_no_plan(self) -> str | None:
         if self._plan is None:
@@ -294,7 +294,7 @@ class AgentRunWorkflow:
 
     @decide_tool_call.validator
     def _check_decision(self, decided: DecideToolCall) -> None:
-        self._refuse(self._why_no_call(decided))
+        self._refuse(self._why_no_call(decided) or decided.unknown)
 
     def _why_no_call(self, decided: DecideToolCall) -> str | None:
         if self._round is None or self._stop:

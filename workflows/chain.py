@@ -144,6 +144,8 @@ class ChainWorkflow:
     def _check_decision(self, decision: DecideStep) -> None:
         if self._invalid is not None:
             raise self._invalid
+        if decision.unknown is not None:
+            raise _not_possible(decision.unknown)
         try:
             self._schedule.check_decision(decision)
         except NotPossible as error:

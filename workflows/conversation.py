@@ -164,7 +164,12 @@ class ConversationWorkflow:
             return
         if self._ending is not None:
             raise _closed(self._ending)
-        why_not = self._request.why_not(message) or self._mailbox.why_full(message) or self._why_no_more()
+        why_not = (
+            message.unknown
+            or self._request.why_not(message)
+            or self._mailbox.why_full(message)
+            or self._why_no_more()
+        )
         if why_not:
             raise ApplicationError(why_not, type=UpdateErrorType.NOT_POSSIBLE, non_retryable=True)
 

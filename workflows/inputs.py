@@ -14,10 +14,14 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
 
+    from runs.asked import Asked
     from runs.errors import WorkflowErrorType
     from runs.messages import AgentRunRequest
 
 _Input = TypeVar("_Input", bound=BaseModel)
+
+_REFUSED_FIELDS: Final = "refuse-unknown-fields"
+"""What began with fields that nobody knows, when they were ignored, goes on without them."""
 
 _UNREADABLE: Final = "sent in a form that this version cannot read; send one JSON object"
 
@@ -48,6 +52,7 @@ def decode_input(raw: RawValue, kind: type[_Input], *, what: str, hint: str) -> 
     Raises:
         ApplicationError: type ``InvalidRequest``: it is none; the message says why, in one line.
     """
+    reason: str | None
     try:
         decoded = workflow.payload_converter().from_payload(raw.payload, kind)
     except ValidationError as error:
@@ -57,9 +62,26 @@ def decode_input(raw: RawValue, kind: type[_Input], *, what: str, hint: str) -> 
     except Exception:  # noqa: BLE001 - a converter may raise anything over a payload of somebody else's making
         reason = _UNREADABLE
     else:
-        if isinstance(decoded, kind):
+        reason = _why_refused(decoded) if isinstance(decoded, kind) else _UNREADABLE
+        if isinstance(decoded, kind) and reason is None:
             return decoded
-        reason = _UNREADABLE
     raise ApplicationError(
         f"not a {what}: {reason}", type=WorkflowErrorType.INVALID_REQUEST, non_retryable=True
     )
+
+
+def _why_refused(decoded: BaseModel) -> str | None:
+    """Return what is wrong with the fields that were left out; None where nothing is."""
+    if not isinstance(decoded, Asked) or decoded.unknown is None or not _is_new(decoded):
+        return None
+    # Asked only now, so that a sound input has no marker in its history.
+    return decoded.unknown if workflow.patched(_REFUSED_FIELDS) else None
+
+
+def _is_new(decoded: Asked) -> bool:
+    """Return whether somebody wrote this, rather than a workflow of ours, which may be of a newer version."""
+    info = workflow.info()
+    is_ours = info.parent is not None and info.workflow_id.startswith(
+        (f"{info.parent.workflow_id}-turn-", f"{info.parent.workflow_id}.")
+    )
+    return not is_ours and getattr(decoded, "state", None) is None

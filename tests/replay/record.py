@@ -102,7 +102,11 @@ def _failing(kind: ActivityErrorType) -> ApplicationError:
     return ApplicationError("as the API said", type=kind, non_retryable=True)
 
 
-REQUESTS: Final = {
+_MISSPELT: Final = {**ASK.model_dump(mode="json"), "tools": [], "deadlin_s": 60}
+
+REQUESTS: Final[dict[str, Any]] = {
+    "unknown_field_ignored": _MISSPELT,
+    "unknown_field_refused": _MISSPELT,
     "tools_called": ASK,
     "tools_held_then_cancelled": ASK,
     "answer_continued": ASK,
@@ -127,6 +131,9 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
         _let_run,
     ),
     "plan_revised_and_approved": (lambda: FakeApi(turns=[PLAN, PLAN]), _revise_and_approve),
+    # Recorded before such requests were refused.
+    "unknown_field_ignored": (FakeApi, _let_run),
+    "unknown_field_refused": (FakeApi, _let_run),
     "completed": (FakeApi, _let_run),
     "notified": (lambda: FakeApi(looks_until_end=5), _notify),
     "refused_then_completed": (lambda: FakeApi(submissions=[_refused(), _refused()]), _let_run),

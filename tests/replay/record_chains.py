@@ -7,12 +7,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from chains.messages import CHAIN, ChainRequest, ChainResult, DecideStep
+from chains.messages import CHAIN, ChainResult, DecideStep
 from chains.spec import ChainSpec
 from runs.errors import RunErrorCode
 from runs.search_attributes import SEARCH_ATTRIBUTES
@@ -31,14 +31,14 @@ class Scenario:
     """What happens to one chain.
 
     Attributes:
-        spec: The chain.
+        spec: The chain, or one that is none to this version.
         make_runs: How its runs end.
         steer: What a client does meanwhile.
         is_short: Whether it is continued as new, again and again.
         is_last_kept: Whether the last of its executions is kept, and not the first.
     """
 
-    spec: ChainSpec
+    spec: ChainSpec | dict[str, Any]
     make_runs: Callable[[], FakeRuns] = FakeRuns
     steer: Callable[[Handle, FakeRuns], Awaitable[None]] | None = None
     is_short: bool = False
@@ -123,6 +123,8 @@ CHAINS: Final = {
     "chain_cancelled": Scenario(_two("fail"), steer=_cancel),
     "chain_cancelled_waiting": Scenario(_APPROVED, steer=_cancel_waiting),
     "chain_continued_as_new": Scenario(_LONG, is_short=True),
+    # Recorded before such chains were refused.
+    "chain_unknown_field_ignored": Scenario({**_RETRIED.model_dump(mode="json"), "budgt": {"max_tokens": 1}}),
     "chain_carried": Scenario(_LONG, is_short=True, is_last_kept=True),
 }
 
@@ -133,7 +135,11 @@ async def record(client: Client, name: str) -> None:
     kitchen = Kitchen(runs=scenario.make_runs())
     async with kitchen.worker(client, task_queue=name):
         handle: Handle = await client.start_workflow(
-            CHAIN, ChainRequest(spec=scenario.spec), id=name, task_queue=name, result_type=ChainResult
+            CHAIN,
+            {"spec": scenario.spec},
+            id=name,
+            task_queue=name,
+            result_type=ChainResult,
         )
         if scenario.steer is not None:
             await scenario.steer(handle, kitchen.runs)

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateStage
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -71,7 +71,13 @@ async def _await_closing(talk: Talk, _runs: FakeRuns) -> None:
     await talk.handle.signal(ConversationWorkflow.close)
 
 
-CONVERSATIONS: Final[dict[str, tuple[ConversationRequest, Callable[[], FakeRuns], Scenario]]] = {
+CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = {
+    # Recorded before such requests were refused.
+    "conversation_unknown_field_ignored": (
+        {**REQUEST.model_dump(mode="json"), "budgt": {"max_tokens": 1}},
+        FakeRuns,
+        _close,
+    ),
     "conversation_closed": (REQUEST, FakeRuns, _close),
     "conversation_idle": (REQUEST.model_copy(update={"idle_timeout_s": 2.0}), FakeRuns, _say_two),
     "conversation_sent_together": (

@@ -125,6 +125,9 @@ def payload(data: bytes, encoding: bytes = b"json/plain") -> RawValue:
         [],
         "text",
         {"agent": "a", "input": "q", "deadline_s": -1},
+        {"agent": "a", "input": "q", "deadlin_s": 60},
+        {"model": "m", "input": "q", "budget": {"max_cost_dollars": 0.01}},
+        {"model": "m", "input": "q", "json_schema": {"type": "object"}},
         payload(b"{no json"),
         # What a cut through an emoji makes of a question in JavaScript.
         payload(b'{"agent": "a", "input": "\\ud83d"}'),

@@ -125,7 +125,11 @@ def kitchen() -> Kitchen:
 
 @asynccontextmanager
 async def started(
-    client: Client, kitchen: Kitchen, request: ChainRequest | ChainSpec, *, max_cached_workflows: int = 100
+    client: Client,
+    kitchen: Kitchen,
+    request: ChainRequest | ChainSpec | dict[str, Any],
+    *,
+    max_cached_workflows: int = 100,
 ) -> AsyncIterator[Handle]:
     """Start a chain, with a worker of its own."""
     if isinstance(request, ChainSpec):
@@ -355,6 +359,41 @@ async def test_a_function_that_is_not_there_is_found_before_anything_is_paid_for
     assert caught.value.cause.type == WorkflowErrorType.INVALID_REQUEST
     assert "no function tool wether; they have: weather" in caught.value.cause.message
     assert kitchen.prompts == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"budget": {"max_tokens": 1}},
+        {"spec": {"max_paralel": 1}},
+        {"spec": {"steps": {"b": {"ask": "2", "retries": 3}}}},
+    ],
+)
+async def test_a_field_that_a_chain_does_not_have_is_refused(
+    client: Client, kitchen: Kitchen, request_: dict[str, Any]
+) -> None:
+    """Wherever in it, before anything is paid for."""
+    spec = {"name": "n", "steps": {"a": {"ask": "1"}}, **request_.pop("spec", {})}
+    async with started(client, kitchen, {"spec": spec, **request_}) as handle:
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert caught.value.cause.type == WorkflowErrorType.INVALID_REQUEST
+    assert caught.value.cause.message.startswith("not a chain: ")
+    assert "not a field of " in caught.value.cause.message
+    assert kitchen.prompts == []
+
+
+async def test_a_decision_with_a_field_that_nobody_reads_is_refused(client: Client, kitchen: Kitchen) -> None:
+    """The reason would be missing for what follows."""
+    async with started(client, kitchen, chain({"ok": {"approve": "?"}})) as handle:
+        await awaiting(handle)
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            await handle.execute_update("decide_step", {"step": "ok", "is_approved": True, "notes": "well"})
+        assert isinstance(caught.value.cause, ApplicationError)
+        assert "did you mean note?" in caught.value.cause.message
+        await handle.execute_update("decide_step", {"step": "ok", "is_approved": True})
+        await handle.result()
 
 
 # Failures

@@ -281,6 +281,8 @@ async def test_a_message_sent_twice_is_answered_once(talking: Open, runs: FakeRu
         ({"message_id": "m", "text": "\x00" * (limits.MAX_MESSAGE_BYTES // 6)}, "attach longer material"),
         ({"message_id": "", "text": "hello"}, "decoding"),
         ({"text": "hello"}, "decoding"),
+        # What was to be attached would be missing from an answer that is paid for.
+        ({"message_id": "1", "text": "hello", "attachment": ["x"]}, "did you mean attachments?"),
         ("hello", "decoding"),
     ],
 )
@@ -629,6 +631,7 @@ async def test_a_run_whose_interaction_is_gone_is_told(talking: Open, runs: Fake
         [],
         {"model": "m", "agent": "a"},
         {"model": "m", "idle_timeout_s": 0},
+        {"model": "m", "idle_timeout": 60},
         {"model": "m", "system_instruction": "x" * (limits.MAX_SYSTEM_INSTRUCTION_BYTES + 1)},
         {"model": "m", "generation": {"stop_sequences": ["x" * limits.MAX_CONVERSATION_BYTES]}},
         {"agent": "deep-research-preview-04-2026", "tools": [{"type": "function", "name": "f"}]},

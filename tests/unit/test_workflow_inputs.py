@@ -1,0 +1,98 @@
+import json
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+
+from chains.messages import ChainRequest
+from runs.messages import AgentRunRequest
+from workflows import inputs
+from workflows.inputs import decode_input, decode_request
+
+MISSPELT = {"model": "m", "input": "?", "deadlin_s": 60}
+
+
+@dataclass
+class Started:
+    """A workflow as it has just been started.
+
+    Attributes:
+        workflow_id: Its id.
+        parent: Its parent's id.
+        is_patched: What a history has of a patch: none, if it was begun before.
+        asked: The patches that were asked for.
+    """
+
+    workflow_id: str = "tea"
+    parent: str | None = None
+    is_patched: bool = True
+    asked: int = 0
+
+    def info(self) -> Any:
+        """As the SDK has it."""
+        parent = self.parent and SimpleNamespace(workflow_id=self.parent)
+        return SimpleNamespace(workflow_id=self.workflow_id, parent=parent)
+
+    def patched(self, name: str) -> bool:
+        """As the SDK has it; counts."""
+        assert name == "refuse-unknown-fields"
+        self.asked += 1
+        return self.is_patched
+
+    def payload_converter(self) -> Any:
+        """As the worker's."""
+        return pydantic_data_converter.payload_converter_class()
+
+
+def raw(document: object) -> RawValue:
+    """An input as another client writes it."""
+    return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(document).encode()))
+
+
+def decoded(monkeypatch: pytest.MonkeyPatch, started: Started) -> AgentRunRequest:
+    """The request of a workflow whose input has a field under a wrong name."""
+    monkeypatch.setattr(inputs, "workflow", started)
+    return decode_request(raw(MISSPELT))
+
+
+def test_a_field_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whatever is new, also where a workflow of somebody else's starts it."""
+    for started in (Started(), Started(parent="somebody's"), Started(workflow_id="chain-2", parent="chain")):
+        with pytest.raises(
+            ApplicationError, match="not a run: deadlin_s: not a field of a run; did you mean"
+        ):
+            decoded(monkeypatch, started)
+
+
+def test_what_began_before_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it did then, without the field."""
+    assert decoded(monkeypatch, Started(is_patched=False)).deadline_s == 4_500
+
+
+@pytest.mark.parametrize("run_id", ["chat-turn-2", "chat-turn-2-retold", "chat.step", "chat.step.2.try2"])
+def test_a_run_of_our_own_parents_is_not_refused(monkeypatch: pytest.MonkeyPatch, run_id: str) -> None:
+    """In a rollout, a newer version's conversation or chain may start a run that an older worker takes."""
+    started = Started(workflow_id=run_id, parent="chat")
+    assert decoded(monkeypatch, started).model == "m"
+    assert started.asked == 0
+
+
+def test_what_is_carried_along_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that was continued as new by a newer version goes on with an older one."""
+    monkeypatch.setattr(inputs, "workflow", started := Started())
+    spec = {"name": "n", "steps": {"a": {"ask": "?"}}}
+    carried = {"spec": spec, "newer": 1, "state": {"units": {}, "newer": 1}}
+    assert decode_input(raw(carried), ChainRequest, what="chain", hint="").state is not None
+    assert started.asked == 0
+
+
+def test_a_sound_input_leaves_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patch that is asked for is an event of the history, which a run has thirty of."""
+    monkeypatch.setattr(inputs, "workflow", started := Started())
+    decode_request(raw({"model": "m", "input": "?"}))
+    assert started.asked == 0
