@@ -76,7 +76,7 @@ def test_what_is_anybodys_is_not_looked_into() -> None:
 
 def test_a_field_that_says_nothing_is_not_missed() -> None:
     """A newer client writes its newer fields out, empty."""
-    fields = {"newer": None, "newest": [], "budget": {"newer": None}}
+    fields: dict[str, Any] = {"newer": None, "newest": [], "budget": {"newer": None}}
     assert unknown_in(AgentRunRequest, {"model": "m", "input": "?", **fields}) is None
 
 
