@@ -8,7 +8,7 @@ changed workflow has to replay the old one, and gets a scenario of its own.
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +16,18 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
+from runs import limits
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.messages import CancelReport, Notification, Outcome, Recovered, Settled
-from runs.phase import Phase
-from runs.planning import ApprovePlan, RevisePlan
+from runs.messages import AgentRunRequest, CancelReport, Notification, Outcome, Recovered, Settled
+from runs.phase import Phase, UnknownPolicy
+from runs.planning import ApprovePlan, PlanMode, Planning, RevisePlan
 from runs.tool_calls import DecideToolCall, ToolDecision
 from tests.dev_server import running_dev_server
 from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
 from tests.workflow.test_agent_run import failure
-from tests.workflow.test_submissions import ADOPT, RESUBMIT, crash, held, unknown
+from tests.workflow.test_orderings import refused, refused_once
+from tests.workflow.test_submissions import ADOPT, GIVE_UP, RESUBMIT, crash, held, unknown
 from tests.workflow.test_turns import ASK, PLAN, PLANNED, asked, call, eventually, in_phase, pending_call
 from workflows.agent_run import AgentRunWorkflow
 
@@ -36,6 +38,9 @@ _CALLS: Final = asked(call("weather", "fc_1", city="Oslo"), call("pay", "fc_2", 
 Scenario = Callable[[Handle, FakeApi], Awaitable[None]]
 
 _NEVER: Final = 1_000_000
+
+_SHORT: Final[dict[str, object]] = {"deadline_s": limits.MIN_DEADLINE_S}
+"""The shortest deadline there is: a scenario that waits for it takes ten seconds to record."""
 
 
 async def _let_run(_handle: Handle, _api: FakeApi) -> None:
@@ -74,6 +79,33 @@ async def _cancel_held(handle: Handle, _api: FakeApi) -> None:
     await handle.cancel()
 
 
+async def _give_up(handle: Handle, _api: FakeApi) -> None:
+    await held(handle)
+    await handle.execute_update(AgentRunWorkflow.resolve_submission, GIVE_UP)
+
+
+async def _cancel_refused(handle: Handle, _api: FakeApi) -> None:
+    await refused_once(handle)
+    await handle.cancel()
+
+
+async def _tell_of_the_first(handle: Handle, api: FakeApi) -> None:
+    await refused_once(handle)
+    await handle.signal(
+        AgentRunWorkflow.notified, Notification(interaction_id="v1_found", token=api.sent[0].token)
+    )
+
+
+async def _cancel_calling(handle: Handle, _api: FakeApi) -> None:
+    await in_phase(handle, Phase.CALLING_TOOLS)
+    await handle.cancel()
+
+
+async def _approve_plan(handle: Handle, _api: FakeApi) -> None:
+    await in_phase(handle, Phase.AWAITING_APPROVAL)
+    await handle.execute_update(AgentRunWorkflow.approve_plan, ApprovePlan())
+
+
 async def _approve_call(handle: Handle, _api: FakeApi) -> None:
     held_call = await pending_call(handle)
     await handle.execute_update(
@@ -94,17 +126,36 @@ async def _revise_and_approve(handle: Handle, _api: FakeApi) -> None:
     await handle.execute_update(AgentRunWorkflow.approve_plan, ApprovePlan())
 
 
-def _refused() -> ApplicationError:
-    return ApplicationError("429", 0.01, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True)
-
-
 def _failing(kind: ActivityErrorType) -> ApplicationError:
     return ApplicationError("as the API said", type=kind, non_retryable=True)
 
 
 _MISSPELT: Final = {**ASK.model_dump(mode="json"), "tools": [], "deadlin_s": 60}
 
-REQUESTS: Final[dict[str, Any]] = {
+REQUESTS: Final[dict[str, AgentRunRequest | Mapping[str, object]]] = {
+    # As docs/triggering.md has other programs send them: all the rest is for the workflow's defaults to say.
+    "started_with_two_fields": {"agent": "deep-research-preview-04-2026", "input": "Why?"},
+    "asked_with_two_fields": {"model": "gemini-3.8-flash", "input": "Why?"},
+    "asked_again_by_default": {"model": "gemini-3.8-flash", "input": "Why?"},
+    "called_twice_by_default": {
+        "model": "gemini-3.8-flash",
+        "input": "How warm is it in Oslo?",
+        "tools": [{"type": "function", "name": "weather"}],
+    },
+    "given_up_by_policy": REQUEST.model_copy(update={"on_unknown_submission": UnknownPolicy.FAIL}),
+    "adopted_while_refused": REQUEST.model_copy(update={"on_unknown_submission": UnknownPolicy.RESUBMIT}),
+    "stopped_at_the_deadline": REQUEST.model_copy(update=_SHORT),
+    "ended_at_the_deadline": REQUEST.model_copy(update=_SHORT),
+    "refused_until_the_deadline": REQUEST.model_copy(update=_SHORT),
+    "called_until_the_deadline": ASK.model_copy(update=_SHORT),
+    "cancelled_while_calling": ASK,
+    "calls_nobody_approved": ASK.model_copy(update={"tool_approval_s": limits.MIN_DEADLINE_S}),
+    "rounds_used_up": ASK.model_copy(update={"max_tool_rounds": 1}),
+    "plan_expired": PLANNED.model_copy(update={"planning": Planning(expires_s=limits.MIN_DEADLINE_S)}),
+    "plan_approved_by_itself": PLANNED.model_copy(
+        update={"planning": Planning(mode=PlanMode.AUTO, grace_s=0.05)}
+    ),
+    "plan_used_up_the_budget": PLANNED.model_copy(update={"budget": Budget(max_interactions=1)}),
     "unknown_field_ignored": _MISSPELT,
     "unknown_field_refused": _MISSPELT,
     "tools_called": ASK,
@@ -117,6 +168,47 @@ REQUESTS: Final[dict[str, Any]] = {
 """What a scenario asks for, where it is not the plain research."""
 
 SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
+    "started_with_two_fields": (FakeApi, _let_run),
+    "asked_with_two_fields": (FakeApi, _let_run),
+    "asked_again_by_default": (lambda: FakeApi(submissions=[unknown()]), _let_run),
+    "called_twice_by_default": (
+        lambda: FakeApi(turns=[asked(call("weather")), asked(call("weather"))]),
+        _let_run,
+    ),
+    "given_up": (lambda: FakeApi(submissions=[unknown()]), _give_up),
+    "given_up_by_policy": (lambda: FakeApi(submissions=[unknown()]), _let_run),
+    "adopted_while_refused": (
+        lambda: FakeApi(submissions=[unknown(), refused(3600.0)]),
+        _tell_of_the_first,
+    ),
+    "cancelled_while_refused": (lambda: FakeApi(submissions=[refused(3600.0)]), _cancel_refused),
+    "stopped_at_the_deadline": (lambda: FakeApi(looks_until_end=_NEVER), _let_run),
+    "ended_at_the_deadline": (
+        lambda: FakeApi(
+            looks_until_end=_NEVER, cancel_report=CancelReport(was_confirmed=False, had_ended=True)
+        ),
+        _let_run,
+    ),
+    "refused_until_the_deadline": (lambda: FakeApi(submissions=[refused(3600.0)]), _let_run),
+    "called_until_the_deadline": (lambda: FakeApi(turns=[asked(call("slow"))]), _let_run),
+    "cancelled_while_calling": (lambda: FakeApi(turns=[asked(call("slow"))]), _cancel_calling),
+    "calls_nobody_approved": (lambda: FakeApi(turns=[asked(call("pay", amount=5))]), _let_run),
+    "rounds_used_up": (
+        lambda: FakeApi(turns=[asked(call("weather")), asked(call("weather"))]),
+        _let_run,
+    ),
+    "plan_expired": (lambda: FakeApi(turns=[PLAN]), _let_run),
+    "plan_approved_by_itself": (lambda: FakeApi(turns=[PLAN]), _let_run),
+    "plan_used_up_the_budget": (lambda: FakeApi(turns=[PLAN]), _approve_plan),
+    "cancelled_by_somebody_else": (
+        lambda: FakeApi(settled=Settled(outcome=Outcome.CANCELLED)),
+        _let_run,
+    ),
+    "lost_while_settling": (
+        lambda: FakeApi(settle_error=_failing(ActivityErrorType.INTERACTION_LOST)),
+        _let_run,
+    ),
+    "not_sent_twice": (lambda: FakeApi(submissions=[crash(), crash()]), _let_run),
     "tools_called": (lambda: FakeApi(turns=[_CALLS, asked(call("weather"))]), _approve_call),
     "tools_held_then_cancelled": (lambda: FakeApi(turns=[_CALLS]), _cancel_waiting),
     "answer_continued": (
@@ -136,7 +228,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
     "unknown_field_refused": (FakeApi, _let_run),
     "completed": (FakeApi, _let_run),
     "notified": (lambda: FakeApi(looks_until_end=5), _notify),
-    "refused_then_completed": (lambda: FakeApi(submissions=[_refused(), _refused()]), _let_run),
+    "refused_then_completed": (lambda: FakeApi(submissions=[refused(0.01), refused(0.01)]), _let_run),
     "rejected": (
         lambda: FakeApi(submissions=[_failing(ActivityErrorType.SUBMISSION_REJECTED)]),
         _let_run,

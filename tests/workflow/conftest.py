@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -253,8 +253,10 @@ async def running_worker(
         yield task_queue
 
 
-async def start(client: Client, task_queue: str, request: AgentRunRequest = REQUEST) -> Handle:
-    """Start a run under an id of its own."""
+async def start(
+    client: Client, task_queue: str, request: AgentRunRequest | Mapping[str, object] = REQUEST
+) -> Handle:
+    """Start a run under an id of its own; a mapping is sent as it is, as another program may."""
     return await client.start_workflow(
         AGENT_RUN,
         request,
