@@ -19,6 +19,14 @@ from interactions.config import ApiConfig, VertexTarget
 from regular_files import NotRegular, check_regular, open_regular
 from runs.pacing import Pacing
 from runs.pricing import PriceTable
+from runs.tool_secrets import (
+    HOSTS_SUFFIX,
+    PREFIX,
+    HostBinding,
+    InvalidBinding,
+    ToolSecret,
+    parse_bindings,
+)
 
 GEMINI_BASE_URL: Final = "https://generativelanguage.googleapis.com"
 """Google's own service (google-genai 3.4.0, read 2026-11-22)."""
@@ -36,7 +44,6 @@ _API_VARIABLES: Final = {
 """The variable behind each field that an `ApiConfig` may refuse."""
 
 
-_SECRET_PREFIX: Final = "LONGHAUL_SECRET_"  # noqa: S105 - a name, no value
 _SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 """As in `runs.tools.McpServerTool`."""
 
@@ -75,19 +82,41 @@ def _secrets_in(given: Mapping[str, str]) -> dict[str, str]:
         SettingsError: A name that no request can use, or a value that no header can hold. Not shown.
     """
     secrets = {
-        variable.removeprefix(_SECRET_PREFIX): value.strip()  # a file's line break is not meant
+        variable.removeprefix(PREFIX): value.strip()  # a file's line break is not meant
         for variable, value in given.items()
-        if variable.startswith(_SECRET_PREFIX)
+        if variable.startswith(PREFIX) and not variable.endswith(HOSTS_SUFFIX)
     }
     for name, value in secrets.items():
         if not _SECRET_NAME.fullmatch(name):
             raise SettingsError(
-                f"{_SECRET_PREFIX}{name}: must go on with a capital letter, then capital letters, digits and "
+                f"{PREFIX}{name}: must go on with a capital letter, then capital letters, digits and "
                 "'_', 64 at the most"
             )
         if not value.isascii() or not value.isprintable():
-            raise SettingsError(f"{_SECRET_PREFIX}{name}: must be printable ASCII in one line")
+            raise SettingsError(f"{PREFIX}{name}: must be printable ASCII in one line")
     return secrets
+
+
+def _secret_hosts_in(
+    given: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, tuple[HostBinding, ...]]:
+    """Return which hosts may have which of ``secrets``.
+
+    Raises:
+        SettingsError: Hosts of a secret that is not there, or what is no host.
+    """
+    hosts: dict[str, tuple[HostBinding, ...]] = {}
+    for variable, value in given.items():
+        if not variable.startswith(PREFIX) or not variable.endswith(HOSTS_SUFFIX):
+            continue
+        name = variable.removeprefix(PREFIX).removesuffix(HOSTS_SUFFIX)
+        if name not in secrets:
+            raise SettingsError(f"{variable}: says who may have {PREFIX}{name}, which is not set")
+        try:
+            hosts[name] = parse_bindings(value)
+        except InvalidBinding as error:
+            raise SettingsError(f"{variable}: {error}") from None
+    return hosts
 
 
 class Settings(BaseModel):
@@ -112,6 +141,8 @@ class Settings(BaseModel):
     tools: str = Field(default="", alias="LONGHAUL_TOOLS")
     secrets: Mapping[str, SecretStr] = Field(default_factory=dict)
     """Values of ``LONGHAUL_SECRET_<NAME>``, by name: what remote tools ask for."""
+    secret_hosts: Mapping[str, tuple[HostBinding, ...]] = Field(default_factory=dict)
+    """Who may have them, by name: ``LONGHAUL_SECRET_<NAME>_HOST``."""
     prices_file: Path | None = Field(default=None, alias="LONGHAUL_PRICES_FILE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="LONGHAUL_LOG_LEVEL"
@@ -156,6 +187,18 @@ class Settings(BaseModel):
         return urlsplit(self.base_url).netloc
 
     @property
+    def hosts_by_secret(self) -> dict[str, tuple[HostBinding, ...]]:
+        """Who may have which secret, for people; also those that nobody may have."""
+        return {name: self.secret_hosts.get(name, ()) for name in self.secrets}
+
+    @property
+    def tool_secrets(self) -> dict[str, ToolSecret]:
+        """What remote tools ask for, by name, with who may have it."""
+        return {
+            name: ToolSecret(name, self.secrets[name], hosts) for name, hosts in self.hosts_by_secret.items()
+        }
+
+    @property
     def is_paid(self) -> bool:
         """Whether submissions go to Google and may cost money."""
         host = urlsplit(self.base_url).hostname or ""
@@ -180,7 +223,9 @@ class Settings(BaseModel):
         known = {field.alias for field in cls.model_fields.values()}
         read: dict[str, object] = {name: value for name, value in given.items() if name in known}
         try:
-            settings = cls.model_validate(read | {"secrets": _secrets_in(given)})
+            secrets = _secrets_in(given)
+            hosts = _secret_hosts_in(given, secrets)
+            settings = cls.model_validate(read | {"secrets": secrets, "secret_hosts": hosts})
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise SettingsError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -183,7 +183,7 @@ async def _serve(
         ),
     ):
         activities = InteractionActivities(
-            interactions, store, secrets=settings.secrets, prices=prices, pacing=settings.pacing
+            interactions, store, secrets=settings.tool_secrets, prices=prices, pacing=settings.pacing
         )
         tools = ToolActivities(
             registry,
@@ -209,6 +209,7 @@ async def _serve(
                 artifacts=settings.artifacts_url,
                 store=identity.short_id,
                 tools=len(registry),
+                secrets={name: list(map(str, hosts)) for name, hosts in settings.hosts_by_secret.items()},
                 health=f"{url_of(listener)}/healthz",
                 version=version("longhaul"),
                 startup_ms=round((time.perf_counter() - began_at) * 1000),

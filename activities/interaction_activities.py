@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -40,6 +40,7 @@ from runs.messages import (
 )
 from runs.pacing import Pacing, for_a_model, next_look_s
 from runs.pricing import PriceTable
+from runs.tool_secrets import ToolSecret
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ class InteractionActivities:
         client: InteractionsClient,
         store: ArtifactStore,
         *,
-        secrets: Mapping[str, SecretStr] | None = None,
+        secrets: Mapping[str, ToolSecret] | None = None,
         prices: PriceTable,
         pacing: Pacing,
     ) -> None:

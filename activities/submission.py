@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from activities.failures import NotSendable
 from activities.submission_input import input_of
@@ -31,6 +31,7 @@ from interactions.responses import Interaction
 from interactions.tools import AllowedTools, ToolChoiceMode
 from runs.generation import AudioOutput, Generation, ImageOutput, Output, TextOutput, VideoOutput
 from runs.messages import AgentRunRequest, FollowUp, FollowUpKind, SubmitInteraction
+from runs.tool_secrets import ToolSecret
 
 _MAX_INTERACTION_BYTES: Final = 64 * 1024 * 1024
 """A stored interaction, which is as long as the API's reply was."""
@@ -39,7 +40,7 @@ _MAX_INTERACTION_BYTES: Final = 64 * 1024 * 1024
 async def build_submission(
     submission: SubmitInteraction,
     store: ArtifactStore,
-    secrets: Mapping[str, SecretStr],
+    secrets: Mapping[str, ToolSecret],
     *,
     is_vertex: bool = False,
 ) -> CreateInteraction:
@@ -67,7 +68,7 @@ async def build_submission(
 async def _create_of(
     submission: SubmitInteraction,
     store: ArtifactStore,
-    secrets: Mapping[str, SecretStr],
+    secrets: Mapping[str, ToolSecret],
     *,
     is_vertex: bool,
 ) -> CreateInteraction:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Final, assert_never
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from activities.failures import NotSendable
 from interactions import tools as wire
 from runs.errors import RunErrorCode
 from runs.messages import SubmitInteraction
 from runs.tool_calls import ToolDescription
+from runs.tool_secrets import ToolSecret
 from runs.tools import (
     CodeExecutionTool,
     ComputerUseTool,
@@ -28,17 +29,18 @@ _MAX_SHORT_CHARS: Final = 200
 
 
 def tools_of(
-    submission: SubmitInteraction, secrets: Mapping[str, SecretStr], *, is_vertex: bool
+    submission: SubmitInteraction, secrets: Mapping[str, ToolSecret], *, is_vertex: bool
 ) -> tuple[wire.Tool, ...] | None:
     """Return the tools that ``submission`` offers; None for none.
 
     Args:
         submission: Has the tools of the request, and descriptions of the functions among them.
-        secrets: What remote tools authorize themselves with, by name.
+        secrets: What remote tools authorize themselves with, and where they may, by name.
         is_vertex: Whether they are for Vertex AI.
 
     Raises:
-        NotSendable: The worker lacks a secret or a function, or the API does not take a tool.
+        NotSendable: The worker lacks a secret or a function, a secret is not for the tool's host, or the API
+            does not take a tool.
     """
     tools = submission.request.tools
     is_searched = any(isinstance(tool, ToolSearchTool) for tool in tools)
@@ -73,7 +75,7 @@ def _function(
     )
 
 
-def _mcp_server(tool: McpServerTool, secrets: Mapping[str, SecretStr]) -> wire.McpServer:
+def _mcp_server(tool: McpServerTool, secrets: Mapping[str, ToolSecret]) -> wire.McpServer:
     headers = None
     if tool.secret is not None:
         secret = secrets.get(tool.secret)
@@ -81,7 +83,9 @@ def _mcp_server(tool: McpServerTool, secrets: Mapping[str, SecretStr]) -> wire.M
             raise NotSendable(
                 f"MCP server {tool.name!r} asks for a secret: set LONGHAUL_SECRET_{tool.secret} on the worker"
             )
-        headers = {"Authorization": secret.get_secret_value()}
+        if why_not := secret.why_not(tool.url):
+            raise NotSendable(f"MCP server {tool.name!r}: {why_not}")
+        headers = {"Authorization": secret.value.get_secret_value()}
     return wire.McpServer(
         name=tool.name, url=tool.url, headers=headers, allowed_tools=tool.allowed_tools or None
     )

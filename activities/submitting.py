@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -33,6 +33,7 @@ from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_INTERACTION_ID_CHARS
 from runs.messages import AgentRunRequest, Recovered, RecoverSubmission, SubmitInteraction, Submitted
 from runs.pricing import PriceTable
+from runs.tool_secrets import ToolSecret
 
 log = structlog.get_logger()
 
@@ -71,7 +72,7 @@ async def submit(
     *,
     client: InteractionsClient,
     store: ArtifactStore,
-    secrets: Mapping[str, SecretStr],
+    secrets: Mapping[str, ToolSecret],
     prices: PriceTable,
 ) -> Submitted:
     """Send one submission, at most once whoever else tries, and return the interaction's id.

@@ -62,6 +62,7 @@ async def _checks() -> list[Check]:
     checks += await _temporal_checks(settings)
     is_served = next(check.is_ok for check in checks if check.name == "worker") is True
     checks.append(await _api_check(settings, is_served=is_served))
+    checks += _secret_checks(settings)
     checks.append(await _store_check(settings))
     checks.append(_price_check(settings))
     return checks
@@ -199,6 +200,17 @@ def _verdict(response: httpx.Response, settings: Settings, *, name: str) -> Chec
             detail=f"{settings.base_url} answers with HTTP {response.status_code}; try again later",
         )
     return Check(name=name, is_ok=True, detail=f"accepted by {settings.base_url}")
+
+
+def _secret_checks(settings: Settings) -> list[Check]:
+    """Say which secrets of remote tools there are, and who may have them; nothing where there is none."""
+    if not settings.secrets:
+        return []
+    bound = (
+        f"{name} for {', '.join(map(str, hosts))}" if hosts else f"{name} for no MCP server"
+        for name, hosts in settings.hosts_by_secret.items()
+    )
+    return [Check(name="secrets", is_ok=True, detail="; ".join(bound))]
 
 
 async def _store_check(settings: Settings) -> Check:

@@ -76,6 +76,41 @@ def test_secrets_of_remote_tools_are_read_by_name() -> None:
     assert values == {"GITHUB": "Bearer a", "CRM_2": "b"}
 
 
+def test_secrets_are_bound_to_hosts() -> None:
+    """What ends in ``_HOST`` is never a secret; one without hosts is there, for the worker's own tools."""
+    settings = Settings.from_env(
+        {
+            "LONGHAUL_SECRET_CRM": "Bearer abc",
+            "LONGHAUL_SECRET_CRM_HOST": "crm.example, *.crm.example:8443",
+            "LONGHAUL_SECRET_PIN": "12345678",
+            "LONGHAUL_SECRET_OTHER_HOST": " ",
+        }
+    )
+    assert set(settings.secrets) == {"CRM", "PIN"}
+    shown = {name: list(map(str, hosts)) for name, hosts in settings.hosts_by_secret.items()}
+    assert shown == {"CRM": ["crm.example", "*.crm.example:8443"], "PIN": []}
+    assert settings.tool_secrets["CRM"].why_not("https://crm.example/mcp") is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        (
+            {"LONGHAUL_SECRET_CRM_HOST": "a.b"},
+            "says who may have LONGHAUL_SECRET_CRM, which is not set",
+        ),
+        (
+            {"LONGHAUL_SECRET_CRM": "s", "LONGHAUL_SECRET_CRM_HOST": "https://crm.example"},
+            "'https://crm.example' is not a host; write crm.example.com",
+        ),
+    ],
+)
+def test_a_binding_that_binds_nothing_is_refused(environ: dict[str, str], reason: str) -> None:
+    """In one line, with its variable."""
+    with pytest.raises(SettingsError, match=f"^LONGHAUL_SECRET_CRM_HOST: {reason}"):
+        Settings.from_env(environ)
+
+
 @pytest.mark.parametrize("name", ["", "github", "2", "A-B", "A" * 65])
 def test_a_secret_that_no_request_can_name_is_refused(name: str) -> None:
     """What a run could never ask for is a slip, said with its variable."""

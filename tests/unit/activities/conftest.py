@@ -17,6 +17,7 @@ from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
 from runs.pacing import Pacing
 from runs.pricing import Price, PriceTable
+from runs.tool_secrets import ToolSecret
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -38,7 +39,7 @@ class Setup:
         self.store = ArtifactStore.open("memory://")
         self.requests: list[httpx.Request] = []
         self.beats: list[Any] = []
-        self.secrets: dict[str, SecretStr] = {}
+        self.secrets = dict[str, ToolSecret]()
         self.environment = ActivityEnvironment()
         self.environment.on_heartbeat = lambda *details: self.beats.extend(details)
         self._handler: Handler = lambda _: httpx.Response(500)
@@ -58,7 +59,7 @@ class Setup:
         """Return the activities, over the API as set up now."""
         client = InteractionsClient(
             ApiConfig(api_key=SecretStr("k")),
-            secrets=self.secrets.values(),
+            secrets=[secret.value for secret in self.secrets.values()],
             transport=httpx.MockTransport(self._handler),
         )
         return InteractionActivities(

@@ -8,6 +8,7 @@ from activities.submission_tools import tools_of
 from runs.errors import RunErrorCode
 from runs.messages import AgentRunRequest, SubmitInteraction
 from runs.tool_calls import ToolDescription
+from runs.tool_secrets import ToolSecret, parse_bindings
 
 _FUNCTION = {"type": "function", "name": "get_weather"}
 _PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -20,7 +21,11 @@ def _offered(*tools: dict[str, Any], is_vertex: bool = False) -> list[dict[str, 
     """Return the wire's JSON for ``tools``."""
     request = AgentRunRequest.model_validate({"model": "gemini-3.8-flash", "input": "q", "tools": tools})
     submission = SubmitInteraction(request=request, artifacts_prefix="run/1", functions=(_DESCRIBED,))
-    made = tools_of(submission, {"DOCS": SecretStr("Bearer abc")}, is_vertex=is_vertex)
+    secrets = {
+        "DOCS": ToolSecret("DOCS", SecretStr("Bearer abc"), parse_bindings("m.example")),
+        "LOOSE": ToolSecret("LOOSE", SecretStr("Bearer abc")),
+    }
+    made = tools_of(submission, secrets, is_vertex=is_vertex)
     return None if made is None else [tool.model_dump(exclude_none=True, mode="json") for tool in made]
 
 
@@ -119,6 +124,19 @@ def test_retrieval_goes_to_vertex_as_the_service_names_it() -> None:
             {"type": "mcp_server", "name": "wiki", "url": "https://m.example", "secret": "WIKI"},
             False,
             "set LONGHAUL_SECRET_WIKI on the worker",
+        ),
+        (
+            {"type": "mcp_server", "name": "wiki", "url": "https://evil.example/mcp", "secret": "DOCS"},
+            False,
+            (
+                "is bound to m.example, so it is not sent to evil.example; if evil.example is to have it, "
+                "set LONGHAUL_SECRET_DOCS_HOST=m.example,evil.example on the worker"
+            ),
+        ),
+        (
+            {"type": "mcp_server", "name": "wiki", "url": "https://m.example", "secret": "LOOSE"},
+            False,
+            "is bound to no host, .* set LONGHAUL_SECRET_LOOSE_HOST=m.example on the worker",
         ),
         ({"type": "retrieval", "retrieval_types": ["rag_store"]}, False, "exists on Vertex AI only"),
         (

@@ -15,6 +15,7 @@ from interactions.responses import Interaction
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, SubmitInteraction
+from runs.tool_secrets import ToolSecret, parse_bindings
 from tests.unit.activities.conftest import Setup, interaction
 
 _REQUEST = AgentRunRequest(agent="deep-research-preview-04-2026", input="Why?")
@@ -243,12 +244,21 @@ async def test_a_rejection_says_what_else_can_be_tried(
             RunErrorCode.REJECTED,
             "MCP server 'm' asks for a secret: set LONGHAUL_SECRET_WIKI on the worker",
         ),
+        (
+            {"tools": [{"type": "mcp_server", "name": "m", "url": "https://m.example", "secret": "LOOSE"}]},
+            RunErrorCode.REJECTED,
+            (
+                "MCP server 'm': LONGHAUL_SECRET_LOOSE is bound to no host, so it is not sent to m.example; "
+                "if m.example is to have it, set LONGHAUL_SECRET_LOOSE_HOST=m.example on the worker"
+            ),
+        ),
     ],
 )
 async def test_what_cannot_be_kept_is_not_sent(
     setup: Setup, options: dict[str, object], code: RunErrorCode, reason: str
 ) -> None:
     """It is said before anything is paid for, and says what to do."""
+    setup.secrets = {"LOOSE": ToolSecret("LOOSE", SecretStr("Bearer wiki-token-123"))}
     failure = await _fails(setup, AgentRunRequest.model_validate(_MODEL.model_dump() | options))
     assert (failure.type, failure.details) == (_REJECTED, (code,))
     assert failure.message == f"nothing was submitted: {reason}"
@@ -335,7 +345,9 @@ async def test_a_secret_goes_into_the_request_and_nowhere_else(setup: Setup) -> 
     """Neither the kept request nor what comes back of it has the token."""
     tool = {"type": "mcp_server", "name": "m", "url": "https://m.example", "secret": "WIKI"}
     request = AgentRunRequest.model_validate({**_MODEL.model_dump(), "tools": [tool]})
-    setup.secrets = {"WIKI": SecretStr("Bearer wiki-token-123")}
+    setup.secrets = {
+        "WIKI": ToolSecret("WIKI", SecretStr("Bearer wiki-token-123"), parse_bindings("m.example"))
+    }
     setup.answers(lambda sent: _error(400, _INVALID, f"cannot read {sent.content.decode()}"))
     failure = await _fails(setup, request)
     assert b"wiki-token-123" in setup.requests[0].content

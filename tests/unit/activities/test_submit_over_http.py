@@ -29,6 +29,7 @@ from runs.messages import (
 from runs.pacing import Pacing
 from runs.pricing import PriceTable
 from runs.tool_calls import ToolAnswer, ToolDescription
+from runs.tool_secrets import ToolSecret, parse_bindings
 from tests.emulator_server import EmulatorServer
 
 _MODEL: dict[str, Any] = {"model": "gemini-3.8-flash"}
@@ -59,7 +60,9 @@ class Run:
         self._activities = InteractionActivities(
             client,
             store,
-            secrets={"WIKI": SecretStr("Bearer wiki-token-123")},
+            secrets={
+                "WIKI": ToolSecret("WIKI", SecretStr("Bearer wiki-token-123"), parse_bindings("m.example"))
+            },
             prices=PriceTable(usd_per_million={}),
             pacing=Pacing(),
         )

@@ -123,6 +123,14 @@ def test_workers_with_different_stores_are_named(stores: tuple[str, ...], is_ok:
     assert ("LONGHAUL_ARTIFACTS_URL" in (check.remedy or "")) is not is_ok
 
 
+def test_secrets_are_shown_with_who_may_have_them() -> None:
+    """By name alone; nothing where there is none."""
+    environ = {"LONGHAUL_SECRET_CRM": "abc", "LONGHAUL_SECRET_CRM_HOST": "a.b", "LONGHAUL_SECRET_PIN": "xyz"}
+    [check] = doctor._secret_checks(Settings.from_env(environ))
+    assert (check.is_ok, check.detail) == (True, "CRM for a.b; PIN for no MCP server")
+    assert doctor._secret_checks(Settings.from_env({})) == []
+
+
 def test_prices_are_read() -> None:
     """The built-in table has a price for both agents; a file that is none is named."""
     assert doctor._price_check(Settings.from_env({})).is_ok is True
