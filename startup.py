@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.timeouts import CALL_TIMEOUT
 from artifacts.errors import ArtifactsError
+from artifacts.private import close_home
 from artifacts.store import ArtifactStore
 from health import loopback_address
 from interactions.config import ApiConfig
@@ -165,9 +166,15 @@ def load_tools(settings: Settings, redact: Callable[[str], str]) -> ToolRegistry
 async def open_store(settings: Settings) -> ArtifactStore:
     """Return the artifact store, once it has been written to and read, and has an identity.
 
+    What is kept below ``LONGHAUL_HOME`` is taken from other users of the machine first. A folder elsewhere is
+    left as it is, and said: it may be open on purpose.
+
     Raises:
         StartupError: It cannot be used, or not for what costs money.
     """
+    still_open = await asyncio.to_thread(close_home, settings.home)
+    if still_open:
+        log.warning("home.open_to_others", path=str(still_open[0]), more=len(still_open) - 1)
     try:
         store = ArtifactStore.open(settings.artifacts_url)
         if settings.is_paid and not store.is_shared:
@@ -176,6 +183,8 @@ async def open_store(settings: Settings) -> ArtifactStore:
         await store.identity()
     except ArtifactsError as error:
         raise StartupError(f"LONGHAUL_ARTIFACTS_URL: {error}") from None
+    if store.is_open_to_others:
+        log.warning("artifacts.open_to_others", artifacts=store.base_uri, remedy="chmod -R go= FOLDER")
     return store
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, StoreUnavailable
+from artifacts.private import FOLDER_MODE, UNFINISHED, is_open_to_others, open_private
 from regular_files import NotRegular, open_regular
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_UNFINISHED: Final = ".unfinished"
+_UNFINISHED: Final = UNFINISHED
 """Where files are written before they get their name. In the store's own folder, so that the rename stays
 within one file system; hidden, which no key may be."""
 
@@ -49,12 +50,17 @@ class Folder:
     """Files below one local folder, which is made when first written to.
 
     All writes are durable when they return: data, name and new folders have been synced. A process that
-    dies in between leaves nothing under the final name.
+    dies in between leaves nothing under the final name. What is made here is its owner's alone.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.base_uri = root.as_uri().rstrip("/")
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other users of this machine may look into the folder, which then was there before us."""
+        return is_open_to_others(self._root)
 
     def path_of(self, key: str) -> Path:
         """Return where ``key`` is kept."""
@@ -130,7 +136,7 @@ class Folder:
         _make_folder(folder)
         path = folder / secrets.token_hex(16)
         try:
-            with path.open("xb") as file:
+            with open(path, "xb", opener=open_private) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -178,11 +184,11 @@ class Folder:
 
 
 def _make_folder(path: Path) -> None:
-    """Make ``path`` and its parents so that they outlast a power cut."""
+    """Make ``path`` and its parents, for their owner alone, so that they outlast a power cut."""
     if path.is_dir():
         return
     _make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(FOLDER_MODE, exist_ok=True)
     _sync_folder(path.parent)
 
 

@@ -106,6 +106,11 @@ class ArtifactStore:
         """Whether another process can have this store, and this one after its end."""
         return not self.base_uri.startswith("memory:")
 
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other users of this machine may look into it; a bucket has its own rules."""
+        return isinstance(self._backend, Folder) and self._backend.is_open_to_others
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_uri!r})"
 

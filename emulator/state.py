@@ -1,6 +1,7 @@
 """What outlives the process: JSON values by kind and key, in one SQLite file."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +16,16 @@ _UPSERT: Final = (
 )
 
 
+def _make_private(path: Path) -> None:
+    """Make the file its owner's alone: it has every question. SQLite gives its other files the same mode."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
 class StateFile:
     """A key-value table per kind; keeps nothing when there is no path.
 
@@ -25,7 +36,8 @@ class StateFile:
     def __init__(self, path: Path | None = None) -> None:
         self._db: sqlite3.Connection | None = None
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            _make_private(path)
             # Autocommit, and no fsync: the state has to outlive a killed process, not a lost machine.
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")

@@ -14,7 +14,7 @@ from settings import Settings, SettingsError
 from starter.dev import COST, Terminal, dev_options, run_in_foreground
 from starter.dev_stack import DevStack, DevStackError, DevStackOptions, Ports, stack_environ
 from starter.errors import ExitCode
-from starter.processes import tied
+from starter.processes import PRIVATE_UMASK, tied
 
 _HOME: Final = Path(".longhaul")
 """In the current folder, where whoever tries this out finds the report, and can delete all of it."""
@@ -100,6 +100,8 @@ async def _command(arguments: list[str], stack: DevStack) -> int:
         *tied([sys.executable, "-P", "-m", "starter.main", *arguments]),
         env=stack.environ,
         stdin=asyncio.subprocess.DEVNULL,
+        # What it writes lies with the rest, and is as private.
+        umask=PRIVATE_UMASK,
     )
     try:
         return await process.wait()

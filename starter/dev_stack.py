@@ -19,10 +19,11 @@ from typing import Final, Self
 
 import httpx2 as httpx
 
+from artifacts.private import FOLDER_MODE, close_home, open_private
 from runs.pacing import Pacing
 from runs.search_attributes import SEARCH_ATTRIBUTES
 from starter.errors import StarterError
-from starter.processes import ChildProcess, ShowLine, free_ports, is_port_free
+from starter.processes import PRIVATE_UMASK, ChildProcess, ShowLine, free_ports, is_port_free
 
 HOST: Final = "127.0.0.1"
 """Nothing here asks for a password, so nothing here is reachable from another machine."""
@@ -137,7 +138,9 @@ class DevStack:
 
     async def __aenter__(self) -> Self:
         temporal_command()
-        self.options.home.mkdir(parents=True, exist_ok=True)
+        self.options.home.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+        # The server's database may be one from before.
+        close_home(self.options.home)
         self._lock.enter_context(_locked(self.options.home))
         try:
             _check_ports(self.options)
@@ -206,7 +209,9 @@ class DevStack:
         for key, value in _DYNAMIC_CONFIG.items():
             argv += ["--dynamic-config-value", f"{key}={value}"]
         # The server is nobody's client.
-        child = await self._launch("temporal", argv, environ=_without(self.environ, "TEMPORAL_"))
+        child = await self._launch(
+            "temporal", argv, environ=_without(self.environ, "TEMPORAL_"), umask=PRIVATE_UMASK
+        )
         await self._until_ready(child, self._has_search_attributes)
         await self._until_ready(child, lambda: _answers(self.ui_url))
 
@@ -226,8 +231,10 @@ class DevStack:
         child = await self._launch("worker", [*_PYTHON_M, "worker"], environ=self.environ)
         await self._until_ready(child, lambda: _answers(self.health_url))
 
-    async def _launch(self, name: str, argv: list[str], *, environ: Mapping[str, str]) -> ChildProcess:
-        child = await ChildProcess.start(argv, name=name, environ=environ, show=self._show)
+    async def _launch(
+        self, name: str, argv: list[str], *, environ: Mapping[str, str], umask: int | None = None
+    ) -> ChildProcess:
+        child = await ChildProcess.start(argv, name=name, environ=environ, show=self._show, umask=umask)
         self._children[name] = child
         return child
 
@@ -367,7 +374,7 @@ def temporal_command() -> str:
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
     """Hold ``home`` for this process; the kernel lets go of it however the process ends."""
-    with (home / "dev.lock").open("a+") as lock:
+    with open(home / "dev.lock", "a+", opener=open_private) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -44,6 +44,9 @@ leave nothing running, and nothing is lost: whatever these programs must not los
 say so. It is set here and not in a ``preexec_fn``, which is unsafe in a process with threads.
 """
 
+PRIVATE_UMASK: Final = 0o077
+"""For a program that writes what is nobody else's business and knows no modes of its own."""
+
 ShowLine = Callable[[str, str], None]
 """Takes the name of a child and one line that it printed."""
 
@@ -87,9 +90,18 @@ class ChildProcess:
 
     @classmethod
     async def start(
-        cls, argv: Sequence[str], *, name: str, environ: Mapping[str, str], show: ShowLine
+        cls,
+        argv: Sequence[str],
+        *,
+        name: str,
+        environ: Mapping[str, str],
+        show: ShowLine,
+        umask: int | None = None,
     ) -> "ChildProcess":
-        """Start the program ``argv[0]``, an absolute path, with exactly the environment ``environ``."""
+        """Start the program ``argv[0]``, an absolute path, with exactly the environment ``environ``.
+
+        ``umask`` is what its new files are without; None: as ours.
+        """
         # A pipe of our own: asyncio's Process.wait() would wait for the end of its pipes, too, which
         # whatever the program left behind may hold open.
         reading, writing = os.pipe()
@@ -105,6 +117,7 @@ class ChildProcess:
                 stdout=writing,
                 stderr=writing,
                 start_new_session=True,
+                umask=-1 if umask is None else umask,
             )
         except BaseException:
             transport.close()

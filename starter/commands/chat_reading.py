@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import stat
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +16,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output as TerminalOutput
 from prompt_toolkit.output import create_output
 
+from artifacts.private import FOLDER_MODE, open_private
 from regular_files import check_regular
 from runs.limits import MAX_INPUT_BYTES
 from starter.errors import InvalidInput
@@ -160,10 +160,10 @@ def _keys() -> KeyBindings:
 
 def _history(file: Path) -> History:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         # What people ask is theirs, as in a shell's history.
         flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK
-        os.close(os.open(file, flags, stat.S_IRUSR | stat.S_IWUSR))
+        os.close(open_private(file, flags))
         check_regular(file)
     except OSError:
         return InMemoryHistory()

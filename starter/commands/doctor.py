@@ -234,7 +234,9 @@ async def _store_check(settings: Settings) -> Check:
             detail=f"{where}: it ends with its process, and cannot be shared; the worker refuses it",
             remedy="set LONGHAUL_ARTIFACTS_URL to a folder or a bucket",
         )
-    return Check(name=name, is_ok=True, detail=f"{where} can be written; it is store {identity.short_id}")
+    is_open = "; other users of this machine may look into it" if store.is_open_to_others else ""
+    detail = f"{where} can be written; it is store {identity.short_id}{is_open}"
+    return Check(name=name, is_ok=True, detail=detail)
 
 
 def _price_check(settings: Settings) -> Check:

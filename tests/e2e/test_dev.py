@@ -14,7 +14,23 @@ import pytest
 from starter.processes import free_ports
 from tests.e2e.dev_stand_ins import bare_environ, processes_of, until, write_stand_ins
 
+UMASK = 0o022
+"""What the commands run with."""
+
 READY = "Ctrl-C ends all."
+
+
+def open_to_others(top: Path) -> list[str]:
+    """What other users may do something with, of all that is in ``top`` and itself."""
+    return [str(path) for path in (top, *top.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+def write_loosely(path: Path) -> None:
+    """Write a file that everybody may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("of an earlier version")
+    for each in (path, path.parent):
+        each.chmod(0o755)
 
 
 class Session:
@@ -41,6 +57,7 @@ class Session:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            umask=UMASK,
         )
         command = Command(process)
         self._started.append(command)
@@ -115,7 +132,13 @@ def standing_in(session: Session) -> Session:
 
 
 async def test_a_question_is_answered_on_one_machine(session: Session) -> None:
-    """With nothing configured, the printed command leads to a report, and Ctrl-C to nothing running."""
+    """With nothing configured, the printed command leads to a report, and Ctrl-C to nothing running.
+
+    What is kept at home is nobody else's business, also what an earlier version left there; what was asked to
+    be written elsewhere is as the umask says.
+    """
+    write_loosely(session.home / "artifacts" / ".unfinished" / "file")
+    write_loosely(session.home / "artifacts" / "report.md")
     dev = await session.start_dev("--time-scale=600")
     await dev.until(READY)
     (line,) = re.findall(r"another terminal:\n +(.+)", dev.output)
@@ -123,7 +146,11 @@ async def test_a_question_is_answered_on_one_machine(session: Session) -> None:
     environ = dict(word.split("=", 1) for word in assignments)
     research = await session.start(command, question, "--out=report", environ=environ)
     assert await research.end() == 0, research.output
-    assert any(session.folder.joinpath("report").rglob("*.md")), research.output
+    reports = list(session.folder.joinpath("report").rglob("*.md"))
+    assert reports, research.output
+    assert all(report.stat().st_mode & 0o777 == 0o666 & ~UMASK for report in reports)
+    assert {"temporal.db", "emulator.db-wal"} <= {path.name for path in session.home.iterdir()}
+    assert open_to_others(session.home) == []
     dev.process.send_signal(signal.SIGINT)
     assert await dev.end() == 0
     assert not processes_of(session.home)
@@ -135,6 +162,7 @@ async def test_the_demo_goes_from_nothing_to_a_report_to_nothing(session: Sessio
     assert await demo.end() == 0, demo.output
     assert any(session.folder.joinpath(".longhaul", "demo").rglob("*.md")), demo.output
     assert not processes_of(session.folder / ".longhaul")
+    assert open_to_others(session.folder / ".longhaul") == []
 
 
 async def test_every_address_is_printed_once_all_is_ready(standing_in: Session) -> None:

@@ -15,6 +15,7 @@ from runs.search_attributes import SEARCH_ATTRIBUTES
 from settings import Settings
 from starter.dev_stack import _DYNAMIC_CONFIG, DevStackOptions, stack_environ
 
+PATHS: Final = {"PATH": os.environ["PATH"]}
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = ROOT.joinpath("docker-compose.yml").read_text("utf-8")
 SERVICES: Final[dict[str, dict[str, Any]]] = yaml.safe_load(TEXT)["services"]
@@ -120,6 +121,26 @@ def test_keeps_runs_and_reports() -> None:
     for name in ("home", "worker"):
         assert SERVICES[name]["environment"]["LONGHAUL_HOME"] == home
         assert SERVICES[name]["volumes"] == [f"{home}:{home}"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize(
+    ("owner", "entries", "owner_after"), [(0, 0, 4321), (0, 1, 0), (1234, 0, 1234), (1234, 1, 1234)]
+)
+def test_only_a_folder_that_docker_made_is_given_away(
+    tmp_path: Path, owner: int, entries: int, owner_after: int
+) -> None:
+    """One that was there keeps its owner, also where it is closed to everybody else."""
+    home = tmp_path / "home"
+    home.mkdir(0o700)
+    for number in range(entries):
+        (home / str(number)).touch()
+    os.chown(home, owner, -1)
+    service = SERVICES["home"]
+    (script,) = service["command"]
+    script = script.replace("$$", "$").replace("${LONGHAUL_UID:-1000}", "4321")
+    subprocess.run([*service["entrypoint"], script], env={"LONGHAUL_HOME": str(home), **PATHS}, check=False)
+    assert home.stat().st_uid == owner_after
 
 
 def run_worker(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
