@@ -6,10 +6,12 @@ As `tests.replay.record`, which keeps them beside those of runs: never overwritt
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final
 
-from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runs.budget import Budget, Spent
@@ -71,7 +73,47 @@ async def _await_closing(talk: Talk, _runs: FakeRuns) -> None:
     await talk.handle.signal(ConversationWorkflow.close)
 
 
+async def _cancel_in_silence(talk: Talk, _runs: FakeRuns) -> None:
+    await talk.say("one")
+    await talk.handle.cancel()
+
+
+async def _leave_one_without_a_run(talk: Talk, runs: FakeRuns) -> None:
+    runs.gate = asyncio.Event()
+    sent = [await talk.begin_to_say(text) for text in ("one", "two")]
+    await talk.handle.signal(ConversationWorkflow.close)
+    runs.gate.set()
+    for update in sent:
+        await update.result()
+
+
+async def _never_pause(talk: Talk, runs: FakeRuns) -> None:
+    """Send each message before the one before it is answered, until the conversation has moved."""
+    texts = [f"message {number}" for number in range(99)]
+    runs.gates = {text: asyncio.Event() for text in texts}
+    before = await talk.begin_to_say(texts[0])
+    with suppress(WorkflowUpdateFailedError):
+        for answered, text in pairwise(texts):
+            after = await talk.begin_to_say(text)
+            runs.gates[answered].set()
+            await before.result()
+            before = after
+
+
 CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = {
+    # All the rest is for the workflow's defaults to say.
+    "conversation_with_a_model_alone": ({"model": "gemini-3.8-flash"}, FakeRuns, _close),
+    "conversation_cancelled_in_silence": (REQUEST, FakeRuns, _cancel_in_silence),
+    "conversation_budget_used_up": (
+        REQUEST.model_copy(update={"budget": Budget(max_interactions=1)}),
+        FakeRuns,
+        _leave_one_without_a_run,
+    ),
+    "conversation_moved_while_busy": (
+        REQUEST.model_copy(update={"messages_per_execution": 1}),
+        FakeRuns,
+        _never_pause,
+    ),
     # Recorded before such requests were refused.
     "conversation_unknown_field_ignored": (
         {**REQUEST.model_dump(mode="json"), "budgt": {"max_tokens": 1}},

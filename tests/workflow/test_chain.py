@@ -80,10 +80,12 @@ class Kitchen:
     Attributes:
         runs: How the runs end, and which there were.
         store: Of artifacts.
+        functions: The function tools that there are.
     """
 
     runs: FakeRuns = field(default_factory=FakeRuns)
     store: ArtifactStore = field(default_factory=lambda: ArtifactStore.open("memory://"))
+    functions: tuple[Callable[..., object], ...] = (weather,)
 
     @property
     def prompts(self) -> list[str]:
@@ -104,9 +106,8 @@ class Kitchen:
         self, client: Client, *, task_queue: str, max_cached_workflows: int = 100
     ) -> AbstractAsyncContextManager[None]:
         """Serve ``task_queue``."""
-        declared = tool_of(weather)
-        assert declared is not None
-        tools = ToolActivities(ToolRegistry([declared]), self.store, redactor=Redactor(), max_threads=2)
+        declared = [found for function in self.functions if (found := tool_of(function)) is not None]
+        tools = ToolActivities(ToolRegistry(declared), self.store, redactor=Redactor(), max_threads=2)
         return worker_of_runs(
             client,
             self.runs,
