@@ -27,12 +27,16 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 
 import startup
 from activities.interaction_activities import InteractionActivities
+from activities.settling import SettlesWith
+from activities.submitting import SubmitsWith
 from activities.text_activities import TextActivities
 from activities.timeouts import SUBMIT_TIMEOUT
 from activities.tool_activities import ToolActivities
 from health import Health, listen, serving, url_of
 from interactions.client import InteractionsClient
 from interactions.redaction import Redactor
+from isolation.lanes import Lanes
+from isolation.pool import Pool
 from printing import CapturedPrints
 from settings import Settings, SettingsError
 from startup import StartupError
@@ -43,6 +47,10 @@ EXIT_CRASHED: Final = 1
 
 _DRAIN_MARGIN: Final = timedelta(seconds=5)
 """For the outcome of a submission to reach Temporal."""
+
+_QUICK_PROCESSES: Final = max(2, min(4, os.cpu_count() or 2))
+"""In which answers are worked up, each for a twentieth of a second. Two at the least: where one is busy with
+what never ends, the other goes on."""
 
 log = structlog.get_logger()
 
@@ -174,6 +182,8 @@ async def _serve(
     await startup.compare_stores(client, identity, task_queue=settings.task_queue)
     health = Health(task_queue=settings.task_queue)
     async with (
+        contextlib.aclosing(Lanes(quick=_QUICK_PROCESSES)) as lanes,
+        contextlib.aclosing(Pool("checks", processes=1)) as checks,
         InteractionsClient(api, secrets=settings.secrets.values()) as interactions,
         serving(
             health,
@@ -183,7 +193,12 @@ async def _serve(
         ),
     ):
         activities = InteractionActivities(
-            interactions, store, secrets=settings.tool_secrets, prices=prices, pacing=settings.pacing
+            interactions,
+            SubmitsWith(
+                client=interactions, store=store, checks=checks, secrets=settings.tool_secrets, prices=prices
+            ),
+            SettlesWith(store=store, lanes=lanes, prices=prices),
+            pacing=settings.pacing,
         )
         tools = ToolActivities(
             registry,
@@ -200,6 +215,8 @@ async def _serve(
             activities=activities.all() + tools.all() + texts.all(),
         ):
             stop.is_serving = True
+            # Now, so that the first answers do not wait for it; and not before, so that nothing else does.
+            lanes.warm_up()
             log.info(
                 "worker.started",
                 task_queue=settings.task_queue,

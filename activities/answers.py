@@ -1,19 +1,14 @@
 """One answer, from all the interactions that it took."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, InvalidKey
-from artifacts.store import ArtifactStore
 from interactions.documents import parse_interaction, parse_object
 from interactions.responses import Interaction
 from interactions.statuses import Status
 from interactions.steps import Step
 
-_MAX_EARLIER_BYTES: Final = 128 * 1024 * 1024
-"""Earlier interactions of one answer together: two replies as long as the API client takes. They are in
-memory at once."""
+MISSING: Final = "an earlier part of the answer is missing"
 
 
 @dataclass(frozen=True)
@@ -53,30 +48,23 @@ class Answer:
         return tuple(rounds)
 
 
-async def read_answer(latest: Interaction, earlier: tuple[str, ...], store: ArtifactStore) -> Answer:
+def answer_of(latest: bytes, earlier: tuple[bytes, ...], notes: tuple[str, ...] = ()) -> Answer:
     """Return the answer that ``latest`` ends.
 
     Args:
-        latest: The interaction that is settled.
-        earlier: Addresses of the stored interactions before it. One that is not there any more is noted:
-            what is left of an answer is worth more than none.
-        store: Where they are.
-
-    Raises:
-        StoreUnavailable: The store could not be read.
+        latest: The interaction that is settled, as it was received.
+        earlier: Those before it, likewise. One that is none is noted: what is left of an answer is worth more
+            than nothing.
+        notes: What is known to be missing.
     """
     found: list[Interaction] = []
-    notes: list[str] = []
-    room_bytes = _MAX_EARLIER_BYTES
-    for uri in earlier:
+    missing = list(notes)
+    for raw in earlier:
         try:
-            raw = await store.get(uri, max_bytes=room_bytes)
-            found.append(await asyncio.to_thread(_parse, raw))
-        except (ArtifactNotFound, ArtifactTooLarge, InvalidKey, ValueError) as error:
-            notes.append(f"an earlier part of the answer is missing: {error}")
-        else:
-            room_bytes -= len(raw)
-    return Answer(turns=(*found, latest), notes=tuple(notes))
+            found.append(_parse(raw))
+        except ValueError as error:
+            missing.append(f"{MISSING}: {error}")
+    return Answer(turns=(*found, _parse(latest)), notes=tuple(missing))
 
 
 def _parse(raw: bytes) -> Interaction:

@@ -1,7 +1,7 @@
 """The activities of a run. Each wraps one thing that can fail by itself, and says whether it may repeat."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -13,12 +13,11 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import failures
 from activities.heartbeat import heartbeating
-from activities.settling import settle
+from activities.settling import SettlesWith, settle
 from activities.sightings import sighting_of
-from activities.submitting import recover, submit
+from activities.submitting import SubmitsWith, recover, submit
 from activities.timeouts import MISSING_GRACE
 from artifacts.errors import ArtifactsError
-from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.errors import InteractionsError
 from interactions.responses import Interaction
@@ -39,37 +38,31 @@ from runs.messages import (
     WatchInteraction,
 )
 from runs.pacing import Pacing, for_a_model, next_look_s
-from runs.pricing import PriceTable
-from runs.tool_secrets import ToolSecret
 
 log = structlog.get_logger()
 
 
 class InteractionActivities:
-    """Activities that share one API client and one artifact store, both owned by the worker process.
+    """Activities that share what a worker has to submit, to look and to settle with.
 
     Args:
-        client: Calls the API.
-        store: Keeps what runs leave behind.
-        secrets: What tools authorize themselves with, by the names that requests use. They go into requests
-            to the API and nowhere else.
-        prices: What costs are estimated by.
+        client: Looks, and cancels.
+        submits_with: For submissions and what becomes of them.
+        settles_with: For what interactions leave behind.
         pacing: How often to look where a request does not say.
     """
 
     def __init__(
         self,
         client: InteractionsClient,
-        store: ArtifactStore,
+        submits_with: SubmitsWith,
+        settles_with: SettlesWith,
         *,
-        secrets: Mapping[str, ToolSecret] | None = None,
-        prices: PriceTable,
         pacing: Pacing,
     ) -> None:
         self._client = client
-        self._store = store
-        self._secrets = dict(secrets or {})
-        self._prices = prices
+        self._submits_with = submits_with
+        self._settles_with = settles_with
         self._pacing = pacing
 
     def all(self) -> list[Callable[..., Any]]:
@@ -95,15 +88,7 @@ class InteractionActivities:
             ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
         """
         async with heartbeating():
-            sending = asyncio.create_task(
-                submit(
-                    submission,
-                    client=self._client,
-                    store=self._store,
-                    secrets=self._secrets,
-                    prices=self._prices,
-                )
-            )
+            sending = asyncio.create_task(submit(submission, self._submits_with))
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
@@ -121,7 +106,10 @@ class InteractionActivities:
         """
         info = activity.info()
         return await recover(
-            lost, store=self._store, now=info.current_attempt_scheduled_time, kept=info.heartbeat_details
+            lost,
+            store=self._submits_with.store,
+            now=info.current_attempt_scheduled_time,
+            kept=info.heartbeat_details,
         )
 
     @activity.defn(name="check_interaction")
@@ -208,11 +196,7 @@ class InteractionActivities:
         async with heartbeating(found):
             try:
                 settled = await settle(
-                    interaction,
-                    settling,
-                    store=self._store,
-                    prices=self._prices,
-                    attempt=activity.info().attempt,
+                    interaction, settling, self._settles_with, attempt=activity.info().attempt
                 )
             except ArtifactsError as error:
                 raise failures.not_settled(

@@ -1,43 +1,26 @@
 """The files that settling leaves in the artifact store."""
 
-import asyncio
 from typing import Final, NamedTuple
 
-from pydantic import JsonValue, ValidationError
-from pydantic_core import from_json
+from pydantic import ValidationError
 
+from activities.answers import MISSING
 from activities.failures import NotSendable
 from activities.quotes import with_quotes
-from activities.reports import Output
 from activities.transcripts import StoredTurn, write_turn
-from artifacts.blocks import Report
-from artifacts.errors import ArtifactNotFound, ArtifactTooLarge
-from artifacts.json_schema import InvalidAnswer, validate
-from artifacts.report import render_html, render_markdown
+from activities.working_up import WorkedUp
+from artifacts.errors import ArtifactNotFound, ArtifactTooLarge, InvalidKey
 from artifacts.store import ArtifactStore
-from runs.limits import MAX_ERROR_CHARS
 from runs.messages import AgentRunRequest, ArtifactRef, SettleInteraction, TranscriptTurn
-from runs.text import clean_text
+
+_MAX_EARLIER_BYTES: Final = 128 * 1024 * 1024
+"""Earlier interactions of one answer together: two replies as long as the API client takes. They are in
+memory at once."""
 
 _MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 """A stored request: less than a payload may have, where JSON writes each character as six."""
 
 _RAW: Final = "interaction.json"
-
-
-class TextFile(NamedTuple):
-    """The text of an answer, as a file.
-
-    Attributes:
-        data: Its JSON, where it is the JSON that was asked for.
-        objection: Why it is not; None if none was asked for.
-    """
-
-    name: str
-    content: bytes
-    media_type: str
-    data: JsonValue = None
-    objection: str | None = None
 
 
 class Stored(NamedTuple):
@@ -48,82 +31,77 @@ class Stored(NamedTuple):
     text_uri: str | None = None
 
 
-def text_file_of(output: Output) -> TextFile | None:
-    """Return the answer's text alone, as it was written; None if there is none.
+async def read_earlier(
+    uris: tuple[str, ...], store: ArtifactStore
+) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Return the stored interactions of one answer, and what is missing of them.
 
-    Where JSON was asked for it is the text of the last round, since before its tools' results a model has
-    nothing but talk.
+    Args:
+        uris: Their addresses. One that is not there any more is noted.
+        store: Where they are.
+
+    Raises:
+        StoreUnavailable: The store could not be read.
     """
-    if not output.text.strip():
-        return None
-    markdown = TextFile("answer.md", _encoded(output.text), "text/markdown")
-    schema = output.settling.json_schema
-    if schema is None:
-        return markdown
-    data: JsonValue = None
-    objection: str | None = None
-    try:
-        data = validate(output.last_text, schema)
-    except InvalidAnswer as error:
-        objection = clean_text(f"the answer is not the JSON that was asked for: {error}")[:MAX_ERROR_CHARS]
-        if not _is_json(output.last_text):
-            return markdown._replace(objection=objection)
-    return TextFile("answer.json", _encoded(output.last_text), "application/json", data, objection)
+    found: list[bytes] = []
+    notes: list[str] = []
+    room_bytes = _MAX_EARLIER_BYTES
+    for uri in uris:
+        try:
+            raw = await store.get(uri, max_bytes=room_bytes)
+        except (ArtifactNotFound, ArtifactTooLarge, InvalidKey) as error:
+            notes.append(f"{MISSING}: {error}")
+        else:
+            found.append(raw)
+            room_bytes -= len(raw)
+    return tuple(found), tuple(notes)
 
 
-async def store_turn(output: Output, *, is_plan: bool, store: ArtifactStore) -> Stored:
-    """Store what the next turn needs of this one: the interaction, and the plan if it is one.
+async def store_turn(
+    worked: WorkedUp, raw: bytes, settling: SettleInteraction, store: ArtifactStore
+) -> Stored:
+    """Store what the next turn needs of this one: the interaction as received, and the plan if it is one.
 
     The interaction is not among the artifacts: a run may have hundreds of turns, and a result stays small.
 
     Raises:
         ArtifactsError: A file could not be stored.
     """
-    settling = output.settling
-    raw = await store.put(
-        f"{settling.artifacts_prefix}/turns/{settling.turn}/{_RAW}",
-        output.answer.latest.raw_json,
-        "application/json",
-    )
-    if not is_plan:
-        return Stored((), raw.uri)
-    plan = await store.put(
-        f"{settling.artifacts_prefix}/plan-{settling.turn}.md", _encoded(output.text), "text/markdown"
-    )
-    return Stored((plan,), raw.uri, plan.uri)
+    prefix = settling.artifacts_prefix
+    kept = await store.put(f"{prefix}/turns/{settling.turn}/{_RAW}", raw, "application/json")
+    refs = await _store_files(worked, prefix, store)
+    return Stored(refs, kept.uri, _uri_of(worked.text_name, refs))
 
 
 async def store_answer(
-    output: Output, text: TextFile | None, report: Report | None, *, store: ArtifactStore
+    worked: WorkedUp, raw: bytes, settling: SettleInteraction, store: ArtifactStore
 ) -> Stored:
     """Store the answer as people and programs read it, and the last interaction as it was received.
 
     Args:
-        output: What was answered.
-        text: Its text alone.
-        report: It as a report; None if there is nothing to show.
+        worked: What was made of it.
+        raw: The interaction.
+        settling: Whose it is.
         store: Files are written whole, so repeating this leaves the same files.
 
     Raises:
         ArtifactsError: A file could not be stored.
     """
-    prefix = output.settling.artifacts_prefix
-    refs: list[ArtifactRef] = []
-    if report is not None:
-        markdown = await asyncio.to_thread(render_markdown, report)
-        refs.append(await store.put(f"{prefix}/report.md", markdown.encode(), "text/markdown"))
-        page = await asyncio.to_thread(render_html, report)
-        refs.append(await store.put(f"{prefix}/report.html", page.encode(), "text/html"))
-    text_uri: str | None = None
-    if text is not None:
-        refs.append(await store.put(f"{prefix}/{text.name}", text.content, text.media_type))
-        text_uri = refs[-1].uri
-    refs += [
-        await store.put(f"{prefix}/{media.name}", media.content, media.media_type) for media in output.media
-    ]
+    prefix = settling.artifacts_prefix
+    refs = await _store_files(worked, prefix, store)
     # Whatever this version does not understand is in here.
-    raw = await store.put(f"{prefix}/{_RAW}", output.answer.latest.raw_json, "application/json")
-    return Stored((*refs, raw), raw.uri, text_uri)
+    kept = await store.put(f"{prefix}/{_RAW}", raw, "application/json")
+    return Stored((*refs, kept), kept.uri, _uri_of(worked.text_name, refs))
+
+
+async def _store_files(worked: WorkedUp, prefix: str, store: ArtifactStore) -> tuple[ArtifactRef, ...]:
+    return tuple(
+        [await store.put(f"{prefix}/{file.name}", file.content, file.media_type) for file in worked.files]
+    )
+
+
+def _uri_of(name: str | None, refs: tuple[ArtifactRef, ...]) -> str | None:
+    return next((ref.uri for ref in refs if ref.name == name), None)
 
 
 async def leave_in_transcript(
@@ -148,15 +126,3 @@ async def leave_in_transcript(
         question = settling.question
     turn = StoredTurn(question=question, answer=answer, environment_id=environment_id)
     await write_turn(store, place, turn)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode(errors="replace")

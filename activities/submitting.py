@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -23,12 +24,14 @@ from activities.timeouts import (
     SUBMIT_HEARTBEAT_TIMEOUT,
 )
 from artifacts.errors import ArtifactsError
-from artifacts.json_schema import InvalidSchema, check_schema
+from artifacts.json_schema import objection_to
 from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.errors import InteractionsError
 from interactions.statuses import Standing
+from isolation.lanes import QUICK
+from isolation.pool import CutShort, Pool
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_INTERACTION_ID_CHARS
 from runs.messages import AgentRunRequest, Recovered, RecoverSubmission, SubmitInteraction, Submitted
@@ -67,27 +70,38 @@ class Waiting(BaseModel):
     since: datetime
 
 
-async def submit(
-    submission: SubmitInteraction,
-    *,
-    client: InteractionsClient,
-    store: ArtifactStore,
-    secrets: Mapping[str, ToolSecret],
-    prices: PriceTable,
-) -> Submitted:
+@dataclass(frozen=True, kw_only=True)
+class SubmitsWith:
+    """What a worker submits with: its own, so that nothing else it does can use it up.
+
+    Attributes:
+        client: Sends.
+        store: Has what submissions refer to, and keeps their journals.
+        checks: Where schemas are checked; not where answers are, which may take their time.
+        secrets: What tools authorize themselves with, by the names that requests use. They go into requests
+            to the API and nowhere else.
+        prices: What a bound on the cost is kept by.
+    """
+
+    client: InteractionsClient
+    store: ArtifactStore
+    checks: Pool
+    secrets: Mapping[str, ToolSecret]
+    prices: PriceTable
+
+
+async def submit(submission: SubmitInteraction, means: SubmitsWith) -> Submitted:
     """Send one submission, at most once whoever else tries, and return the interaction's id.
 
     Args:
         submission: What to send.
-        client: Sends it.
-        store: Has what it refers to, and keeps its journal.
-        secrets: What tools authorize themselves with, by the names that requests use.
-        prices: What a bound on the cost is kept by.
+        means: What to send it with.
 
     Raises:
         ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``, or
             ``SubmissionPending`` if it was somebody else's to send.
     """
+    client, store = means.client, means.store
     request = submission.request
     prefix = submission.artifacts_prefix
     journal = SubmissionJournal(store, prefix=prefix, number=submission.number)
@@ -98,8 +112,8 @@ async def submit(
                 # A further turn's request lacks what only the first one sends.
                 content = request.model_dump_json(indent=2).encode()
                 await store.put(f"{prefix}/request.json", content, "application/json")
-            await _check(request, prices)
-            create = await build_submission(submission, store, secrets, is_vertex=client.is_vertex)
+            await _check(request, means)
+            create = await build_submission(submission, store, means.secrets, is_vertex=client.is_vertex)
             began_s = loop.time()
             is_ours = await journal.claim(Owner.SUBMITTER, token=submission.token)
     except TimeoutError as error:
@@ -139,26 +153,36 @@ async def submit(
     )
 
 
-async def _check(request: AgentRunRequest, prices: PriceTable) -> None:
+async def _check(request: AgentRunRequest, means: SubmitsWith) -> None:
     """Make sure that what the request asks for can be kept, before it is paid for.
 
     Raises:
         NotSendable: It cannot.
     """
     target = request.target
-    if request.budget and request.budget.max_cost_usd is not None and target not in prices.usd_per_million:
+    has_price = target in means.prices.usd_per_million
+    if request.budget and request.budget.max_cost_usd is not None and not has_price:
         raise NotSendable(
             f"no price for {target}, so max_cost_usd cannot be kept; "
             "add one to LONGHAUL_PRICES_FILE or use max_tokens",
             code=RunErrorCode.BUDGET,
         )
     schema = request.outputs.json_schema
-    if schema is not None:
+    if schema is not None and (objection := await _objection_to(schema, means.checks)) is not None:
+        raise NotSendable(objection)
+
+
+async def _objection_to(schema: dict[str, JsonValue], checks: Pool) -> str | None:
+    """Return why an answer could not be held to ``schema``; None if it can be."""
+    try:
         try:
-            # A pattern in a schema may take its time.
-            await asyncio.to_thread(check_schema, schema)
-        except InvalidSchema as error:
-            raise NotSendable(str(error)) from None
+            return await checks.run(QUICK, objection_to, schema)
+        except CutShort as error:
+            log.info("schema.checked_again", reason=str(error))
+            # Once more: a machine may have been out of memory for a moment.
+            return await checks.run(QUICK, objection_to, schema)
+    except CutShort as error:
+        return f"no usable JSON Schema: it could not be checked: {error}; make it simpler"
 
 
 async def recover(

@@ -122,6 +122,7 @@ class Report:
         tokens: Tokens billed in all.
         cost: The estimate in words, such as ``about $2.40``.
         notes: What the reader should know about this run, such as what was not understood.
+        unparsed_because: Why the text is not read as Markdown, but shown as it is; None: it is read.
     """
 
     question: str
@@ -138,3 +139,4 @@ class Report:
     tokens: int | None = None
     cost: str | None = None
     notes: tuple[str, ...] = ()
+    unparsed_because: str | None = None

@@ -20,7 +20,7 @@ from markdown_it.token import Token
 from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.links import safe_href
-from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
+from artifacts.marking import marked, why_plain
 from artifacts.media import INLINE_FILM_TYPES, INLINE_IMAGE_TYPES, INLINE_SOUND_TYPES, essence_of
 from artifacts.running_text import OUR_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
@@ -129,13 +129,13 @@ class _Page:
         return url.startswith(self._mark_href) or safe_href(url) is not None
 
     def _answer(self) -> Iterator[str]:
-        is_too_long = is_longer_than_parsed(self._report)
-        if is_too_long:
-            yield f"<p><em>{TOO_LONG_NOTE}</em></p>"
+        reason = why_plain(self._report)
+        if reason is not None:
+            yield f"<p><em>{escape(clean_text(reason))}</em></p>"
         parsed = {
             index: self._parse(block)
             for index, block in enumerate(self._report.blocks)
-            if isinstance(block, TextBlock) and not is_too_long
+            if isinstance(block, TextBlock) and reason is None
         }
         # The page's one h1 is the question, whatever level the agent begins with.
         levels = [

@@ -11,7 +11,7 @@ from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock,
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.inert import without_any_html, without_html
 from artifacts.links import safe_href
-from artifacts.marking import TOO_LONG_NOTE, is_longer_than_parsed, marked
+from artifacts.marking import marked, why_plain
 from artifacts.media import INLINE_IMAGE_TYPES, essence_of
 from artifacts.running_text import OTHERS_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
@@ -38,9 +38,15 @@ def render_markdown(report: Report) -> str:
     if headline := headline_of(report):
         head.append(f"*{' · '.join(map(_escape, headline))}*")
     back = [*_source_list(sources), *_trail(report), *_about(report)]
-    if is_longer_than_parsed(report):
+    if (reason := why_plain(report)) is not None:
         # Last, because nobody has looked whether it would swallow what follows.
-        parts = [*head, TOO_LONG_NOTE, *back, "## Answer", *_unmarked_answer(report)]
+        parts = [
+            *head,
+            _escape(first_line(reason, len(reason))),
+            *back,
+            "## Answer",
+            *_unmarked_answer(report),
+        ]
     else:
         parts = [*head, *_answer(report, sources), *back]
     return "\n\n".join(parts) + "\n"

@@ -14,15 +14,15 @@ _MAX_PARSED_CHARS: Final = 400_000
 """How much Markdown is parsed: ten seconds of one core for both files, a minute if it was made to be slow.
 Reports are tens of thousands of characters long."""
 
-TOO_LONG_NOTE: Final = (
-    f"This answer is longer than {_MAX_PARSED_CHARS:,} characters. It is shown as plain text, and its "
-    "sources are listed but not marked."
-)
 
-
-def is_longer_than_parsed(report: Report) -> bool:
-    """Return whether the report's text is more than gets parsed."""
-    return sum(len(block.text) for block in report.blocks if isinstance(block, TextBlock)) > _MAX_PARSED_CHARS
+def why_plain(report: Report) -> str | None:
+    """Return a note on why the report's text is shown as it is instead of parsed; None: it is parsed."""
+    shown = "It is shown as plain text, and its sources are listed but not marked."
+    if report.unparsed_because is not None:
+        return f"This answer could not be read as Markdown: {report.unparsed_because}. {shown}"
+    if sum(len(block.text) for block in report.blocks if isinstance(block, TextBlock)) > _MAX_PARSED_CHARS:
+        return f"This answer is longer than {_MAX_PARSED_CHARS:,} characters. {shown}"
+    return None
 
 
 def marked(block: TextBlock, sources: Sources, parser: MarkdownIt) -> tuple[str, list[Mark]]:

@@ -18,7 +18,9 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "artifacts": frozenset({"regular_files", "runs"}),
     "tools": frozenset({"runs"}),
     "chains": frozenset({"runs"}),
-    "activities": frozenset({"runs", "interactions", "artifacts", "tools"}),
+    # It carries out whatever it is given, and knows none of it.
+    "isolation": frozenset(),
+    "activities": frozenset({"runs", "interactions", "artifacts", "tools", "isolation"}),
     "workflows": frozenset({"runs", "activities", "chains"}),
     "starter": frozenset(
         {"workflows", "runs", "artifacts", "chains", "interactions", "regular_files", "settings"}
@@ -49,6 +51,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
             "artifacts",
             "health",
             "interactions",
+            "isolation",
             "printing",
             "runs",
             "settings",

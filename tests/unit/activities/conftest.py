@@ -1,7 +1,9 @@
 """The activities over an API that a test writes, and a store in memory."""
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,9 +14,13 @@ from pydantic_core import to_jsonable_python
 from temporalio.testing import ActivityEnvironment
 
 from activities.interaction_activities import InteractionActivities
+from activities.settling import SettlesWith
+from activities.submitting import SubmitsWith
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
+from isolation.lanes import QUICK, Lanes
+from isolation.pool import Pool
 from runs.pacing import Pacing
 from runs.pricing import Price, PriceTable
 from runs.tool_secrets import ToolSecret
@@ -35,7 +41,9 @@ class Setup:
         secrets: What tools authorize themselves with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: Lanes, checks: Pool) -> None:
+        self._lanes = lanes
+        self._checks = checks
         self.store = ArtifactStore.open("memory://")
         self.requests: list[httpx.Request] = []
         self.beats: list[Any] = []
@@ -62,11 +70,16 @@ class Setup:
             secrets=[secret.value for secret in self.secrets.values()],
             transport=httpx.MockTransport(self._handler),
         )
+        return self.over(client)
+
+    def over(self, client: InteractionsClient) -> InteractionActivities:
+        """Return the activities over the API that ``client`` calls."""
         return InteractionActivities(
             client,
-            self.store,
-            secrets=self.secrets,
-            prices=PRICES,
+            SubmitsWith(
+                client=client, store=self.store, checks=self._checks, secrets=self.secrets, prices=PRICES
+            ),
+            SettlesWith(store=self.store, lanes=self._lanes, prices=PRICES),
             pacing=Pacing(poll_min_s=5, poll_max_s=30),
         )
 
@@ -87,12 +100,38 @@ class Setup:
         )
 
 
+@pytest.fixture(scope="session")
+def lanes() -> Iterator[Lanes]:
+    """Where answers are worked up: the real thing, once for all tests."""
+    made = Lanes(quick=1)
+    yield made
+    asyncio.run(made.aclose())
+
+
+@pytest.fixture(scope="session")
+def checks() -> Iterator[Pool]:
+    """Where schemas are checked."""
+    made = Pool("checks", processes=1)
+    yield made
+    asyncio.run(made.aclose())
+
+
 @pytest.fixture
-def setup() -> Setup:
+def setup(lanes: Lanes, checks: Pool) -> Setup:
     """A first attempt, at the moment of acceptance."""
-    made = Setup()
+    made = Setup(lanes, checks)
     made.attempt(1)
     return made
+
+
+@pytest.fixture
+async def hurried(checks: Pool) -> AsyncIterator[Setup]:
+    """The same, where nothing may take longer than a second."""
+    limits = QUICK._replace(cpu_s=1)
+    async with aclosing(Lanes(quick=1, quick_limits=limits, patient_limits=limits)) as lanes:
+        made = Setup(lanes, checks)
+        made.attempt(1)
+        yield made
 
 
 def interaction(status: str = "completed", /, **fields: Any) -> httpx.Response:

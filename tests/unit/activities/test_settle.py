@@ -13,6 +13,7 @@ from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_NOTES, MAX_PLAN_BYTES
 from runs.messages import AgentRunRequest, Outcome, RunError, Settled, SettleInteraction, Sighting
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
+from tests.unit.isolation import calls
 
 _SETTLING = SettleInteraction(
     interaction_id="v1_abc",
@@ -326,7 +327,7 @@ _SCHEMA = {"type": "object", "properties": {"cups": {"type": "integer"}}, "requi
     ("answer", "name", "data", "message"),
     [
         (' {"cups": 2}\n', "answer.json", {"cups": 2}, None),
-        ('{"cups": "two"}', "answer.json", None, "$.cups: 'two' is not of type 'integer'"),
+        ('{"cups": "two"}', "answer.json", None, '$.cups: "two" is not of type "integer"'),
         ('{"cups": 2', "answer.md", None, "$: not JSON"),
         ('{"cups": 2, "x": 1e999}', "answer.json", None, None),
         ('{"cups": 2, "x": ' + "[" * 150 + "]" * 150 + "}", "answer.json", None, None),
@@ -606,3 +607,69 @@ async def test_a_store_that_takes_nothing_is_waited_for(setup: Setup) -> None:
         await _settle(setup)
     assert caught.value.details == (RunErrorCode.ARTIFACT_STORE,)
     assert not caught.value.non_retryable
+
+
+def _deep(levels: int) -> tuple[dict[str, Any], str]:
+    """Return a schema, and an answer by which its innermost part is checked two to the power of levels times.
+
+    Nothing in the schema itself tells so: each value of it is checked only twice.
+    """
+    level = {"properties": {"a": {"$ref": "#/$defs/level"}}}
+    answer: dict[str, Any] = {}
+    for _ in range(levels):
+        answer = {"a": answer}
+    return {"$defs": {"level": {"allOf": [level, level]}}, "$ref": "#/$defs/level"}, json.dumps(answer)
+
+
+async def test_what_cannot_be_checked_is_kept_and_told(hurried: Setup) -> None:
+    """A run that completed always has an answer that follows its schema; the report is there all the same."""
+    schema, answer = _deep(60)
+    hurried.answers(interaction(steps=[_output(_text(answer))], usage=_USAGE))
+    settled = await _settle(hurried, json_schema=schema)
+    assert settled.outcome is Outcome.FAILED
+    assert settled.error
+    assert settled.error.code is RunErrorCode.INVALID_OUTPUT
+    assert settled.error.message.startswith("the answer could not be checked against its schema, and is kept")
+    assert "more than 1 s of processor time" in settled.error.message
+    assert any(note.startswith("the answer was not checked") for note in settled.notes)
+    assert [ref.name for ref in settled.artifacts] == [
+        "report.md",
+        "report.html",
+        "answer.json",
+        "interaction.json",
+    ]
+    assert (await _read(hurried, "answer.json")) == answer
+    assert settled.data is None
+
+
+async def test_what_cannot_be_parsed_is_shown_as_it_is(hurried: Setup) -> None:
+    """The answer is there; only its Markdown is not read."""
+    text = "[" * 150_000
+    hurried.answers(interaction(steps=[_output(_text(text))], usage=_USAGE))
+    settled = await _settle(hurried)
+    assert settled.outcome is Outcome.COMPLETED
+    assert any(note.startswith("the answer could not be read as Markdown: it took") for note in settled.notes)
+    assert text in await _read(hurried, "report.md")
+    assert text in await _read(hurried, "report.html")
+    assert await _read(hurried, "answer.md") == text
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("completed", Outcome.FAILED),
+        ("requires_action", Outcome.FAILED),
+        ("cancelled", Outcome.CANCELLED),
+        ("failed", Outcome.FAILED),
+    ],
+)
+async def test_what_cannot_be_worked_up_is_kept_as_it_came(
+    hurried: Setup, monkeypatch: pytest.MonkeyPatch, status: str, outcome: Outcome
+) -> None:
+    """Paid for is paid for: the raw answer is stored whatever it does to whoever reads it."""
+    monkeypatch.setattr("activities.apart.work_up", calls.crash)
+    hurried.answers(interaction(status, steps=[_output(_text("Tea."))], usage=_USAGE))
+    settled = await _settle(hurried)
+    assert settled.outcome is outcome
+    assert [ref.name for ref in settled.artifacts] == ["interaction.json"]
+    assert settled.notes[0].startswith("nothing but interaction.json could be made of this: it crashed with")

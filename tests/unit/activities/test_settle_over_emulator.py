@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from activities.interaction_activities import InteractionActivities
 from emulator.app import build_app
 from emulator.clock import Clock
 from emulator.service import Emulator
@@ -18,8 +17,7 @@ from emulator.state import StateFile
 from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
 from runs.messages import Outcome, Settled, SettleInteraction
-from runs.pacing import Pacing
-from tests.unit.activities.conftest import ACCEPTED_AT, PRICES, Setup
+from tests.unit.activities.conftest import ACCEPTED_AT, Setup
 
 _WEATHER = {
     "type": "function",
@@ -66,12 +64,7 @@ class _Api:
     async def settle(self, interaction_id: str, **changes: Any) -> Settled:
         """Settle an interaction of the run."""
         config = ApiConfig(api_key=SecretStr("k"), base_url="http://127.0.0.1")
-        activities = InteractionActivities(
-            InteractionsClient(config, transport=self._transport),
-            self._setup.store,
-            prices=PRICES,
-            pacing=Pacing(poll_min_s=5, poll_max_s=30),
-        )
+        activities = self._setup.over(InteractionsClient(config, transport=self._transport))
         settling = SettleInteraction.model_validate(
             {
                 "interaction_id": interaction_id,

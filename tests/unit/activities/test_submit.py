@@ -232,7 +232,10 @@ async def test_a_rejection_says_what_else_can_be_tried(
         (
             {"outputs": {"forms": [{"type": "text", "json_schema": {"type": "strin"}}]}},
             RunErrorCode.REJECTED,
-            "no valid JSON Schema: $.type: 'strin' is not valid under any of the given schemas",
+            (
+                'no valid JSON Schema: $.type: "strin" is not valid under any of the schemas listed in the '
+                "'anyOf' keyword"
+            ),
         ),
         (
             {"outputs": {"forms": [{"type": "text", "json_schema": {"$ref": "https://x.example/s"}}]}},

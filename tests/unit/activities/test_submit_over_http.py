@@ -10,9 +10,7 @@ from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.interaction_activities import InteractionActivities
 from activities.transcripts import StoredTurn, write_turn
-from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.config import ApiConfig, VertexTarget
 from interactions.responses import Interaction
@@ -26,11 +24,10 @@ from runs.messages import (
     Submitted,
     TranscriptTurn,
 )
-from runs.pacing import Pacing
-from runs.pricing import PriceTable
 from runs.tool_calls import ToolAnswer, ToolDescription
 from runs.tool_secrets import ToolSecret, parse_bindings
 from tests.emulator_server import EmulatorServer
+from tests.unit.activities.conftest import Setup
 
 _MODEL: dict[str, Any] = {"model": "gemini-3.8-flash"}
 _RESEARCH: dict[str, Any] = {"agent": "deep-research-preview-04-2026"}
@@ -53,19 +50,14 @@ def emulator() -> Iterator[EmulatorServer]:
 class Run:
     """One run's submissions, and what became of them."""
 
-    def __init__(self, client: InteractionsClient, store: ArtifactStore) -> None:
+    def __init__(self, client: InteractionsClient, setup: Setup) -> None:
         self.client = client
-        self.store = store
+        self.store = setup.store
         self._number = 0
-        self._activities = InteractionActivities(
-            client,
-            store,
-            secrets={
-                "WIKI": ToolSecret("WIKI", SecretStr("Bearer wiki-token-123"), parse_bindings("m.example"))
-            },
-            prices=PriceTable(usd_per_million={}),
-            pacing=Pacing(),
+        setup.secrets["WIKI"] = ToolSecret(
+            "WIKI", SecretStr("Bearer wiki-token-123"), parse_bindings("m.example")
         )
+        self._activities = setup.over(client)
 
     async def submit(self, request: dict[str, Any], **fields: Any) -> Submitted:
         """Send the next submission."""
@@ -95,11 +87,11 @@ class Run:
 
 
 @pytest.fixture
-async def run(emulator: EmulatorServer) -> AsyncIterator[Run]:
+async def run(emulator: EmulatorServer, setup: Setup) -> AsyncIterator[Run]:
     """A run, over HTTP."""
     config = ApiConfig(api_key=SecretStr("test"), base_url=emulator.base_url)
     async with InteractionsClient(config) as client:
-        yield Run(client, ArtifactStore.open("memory://"))
+        yield Run(client, setup)
 
 
 def _echo(interaction: Interaction) -> dict[str, Any]:
@@ -167,12 +159,12 @@ async def test_json_is_asked_for_with_its_schema(run: Run) -> None:
     assert isinstance(json.loads((await run.answer(_MODEL | {"outputs": outputs})).text)["city"], str)
 
 
-async def test_retrieval_goes_to_vertex(emulator: EmulatorServer) -> None:
+async def test_retrieval_goes_to_vertex(emulator: EmulatorServer, setup: Setup) -> None:
     """The worker that is set up for Vertex offers it; any other says so instead of asking."""
     tool = {"type": "retrieval", "retrieval_types": ["vertex_ai_search"]}
     config = ApiConfig(vertex=VertexTarget(project="p", token=SecretStr("t")), base_url=emulator.base_url)
     async with InteractionsClient(config) as client:
-        interaction = await Run(client, ArtifactStore.open("memory://")).answer(_MODEL | {"tools": [tool]})
+        interaction = await Run(client, setup).answer(_MODEL | {"tools": [tool]})
     assert interaction.status == "completed"
 
 

@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -272,3 +273,10 @@ def test_an_answer_too_long_to_parse_is_plain(monkeypatch: pytest.MonkeyPatch) -
     page = render_html(report_of(TextBlock(text, (Citation(0, 4, "https://a.example/", "A"),))))
     assert '<pre class="plain">**long** answer &lt;b&gt;</pre>' in page
     assert '<li id="source-1">' in page
+
+
+def test_an_answer_that_could_not_be_parsed_is_plain() -> None:
+    """The report says why, whatever words the reason has in it."""
+    page = render_html(replace(report_of(TextBlock("**it**")), unparsed_because="more than <2 s>"))
+    assert '<pre class="plain">**it**</pre>' in page
+    assert "could not be read as Markdown: more than &lt;2 s&gt;" in page
