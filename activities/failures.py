@@ -13,6 +13,7 @@ from interactions.errors import InteractionsError
 from interactions.requests import CreateInteraction
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_ERROR_CHARS
+from runs.messages import Announcement, EarlierSubmission
 
 _CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -136,6 +137,28 @@ def store_failure_before_submission(error: ArtifactsError) -> ApplicationError:
     )
 
 
+def number_taken(earlier: EarlierSubmission) -> ApplicationError:
+    """Return the error of a submission that was not sent, because its number has been another's."""
+    return ApplicationError(
+        "before the run was reset, it sent something else under this number",
+        # As a text: versions that do not know of this look for their own words, and pass over other texts.
+        earlier.model_dump_json(),
+        type=ActivityErrorType.SUBMISSION_NUMBER_TAKEN,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def crashed(error: Exception, announcement: Announcement) -> ApplicationError:
+    """Return the error of a submission that nobody expected, with what has to be known to clear it up."""
+    return ApplicationError(
+        (str(error) or "no reason given")[:MAX_ERROR_CHARS],
+        announcement.model_dump_json(),
+        type=type(error).__name__,
+        non_retryable=True,
+    )
+
+
 def not_settled(reason: str, *, code: RunErrorCode, retry_after_s: float | None = None) -> ApplicationError:
     """Return the error that makes Temporal settle again."""
     return ApplicationError(
@@ -158,10 +181,11 @@ def lost(interaction_id: str) -> ApplicationError:
     )
 
 
-def expected_retry(reason: str, *, kind: ActivityErrorType, after_s: float) -> ApplicationError:
+def expected_retry(reason: str, *details: str, kind: ActivityErrorType, after_s: float) -> ApplicationError:
     """Return the error that makes Temporal's retry the clock; expected, so it alarms nobody."""
     return ApplicationError(
         reason[:MAX_ERROR_CHARS],
+        *details,
         type=kind,
         next_retry_delay=timedelta(seconds=after_s),
         category=ApplicationErrorCategory.BENIGN,

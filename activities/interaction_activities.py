@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
@@ -12,11 +12,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import failures
-from activities.heartbeat import heartbeating
+from activities.announcing import Announcing
+from activities.heartbeat import beating, heartbeating
+from activities.journal import accepted_after
+from activities.recovering import recover
 from activities.settling import SettlesWith, settle
 from activities.sightings import sighting_of
-from activities.submitting import SubmitsWith, recover, submit
+from activities.submitting import SubmitsWith, submit
 from activities.timeouts import MISSING_GRACE
+from activities.working_up import FOLLOWED
 from artifacts.errors import ArtifactsError
 from interactions.client import InteractionsClient
 from interactions.errors import InteractionsError
@@ -40,6 +44,13 @@ from runs.messages import (
 from runs.pacing import Pacing, for_a_model, next_look_s
 
 log = structlog.get_logger()
+
+_ATTEMPTS_ELSEWHERE: Final = 4
+"""From this attempt on, settling makes do with a store that is not the run's: the report is paid for, and may
+be all there will be. Before, a worker with the right one is given the chance to take it."""
+
+_ELSEWHERE_AGAIN_S: Final = 2.0
+"""Between two of them: another worker takes it at once, if there is one."""
 
 
 class InteractionActivities:
@@ -85,17 +96,34 @@ class InteractionActivities:
         so a store that could not take the report is found while it costs nothing, too.
 
         Raises:
-            ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected`` or ``SubmissionUnknown``.
+            ApplicationError: type ``SubmissionRefused``, ``SubmissionRejected``, ``SubmissionUnknown``,
+                ``SubmissionPending`` or ``SubmissionNumberTaken``.
         """
-        async with heartbeating():
-            sending = asyncio.create_task(submit(submission, self._submits_with))
-            try:
-                return await asyncio.shield(sending)
-            except asyncio.CancelledError:
-                # The workflow never cancels this. A worker too busy to beat in time is given up by the
-                # server and told so here, in the middle of a request that may already be paid for: its
-                # answer must get into the journal, where the recovery waits for it.
-                return await sending
+        try:
+            announcing = Announcing(await self._submits_with.store.identity())
+        except ArtifactsError as error:
+            raise failures.store_failure_before_submission(error) from error
+        async with beating(announcing.beat):
+            sending = asyncio.create_task(self._send(submission, announcing))
+            while True:
+                try:
+                    return await asyncio.shield(sending)
+                except asyncio.CancelledError:
+                    # The workflow never cancels this. A worker too busy to beat in time is given up by the
+                    # server and told so here, in the middle of a request that may already be paid for: its
+                    # answer must get into the journal, where the recovery waits for it. So must it when the
+                    # worker is told to stop after that.
+                    if sending.done():
+                        raise
+
+    async def _send(self, submission: SubmitInteraction, announcing: Announcing) -> Submitted:
+        try:
+            return await submit(submission, self._submits_with, announcing)
+        except ApplicationError:
+            raise
+        except Exception as error:
+            # A bug, at any point of it: the recovery has to know where the journal is.
+            raise failures.crashed(error, announcing.announcement) from error
 
     @activity.defn(name="recover_submission")
     async def recover_submission(self, lost: RecoverSubmission) -> Recovered:
@@ -178,6 +206,7 @@ class InteractionActivities:
         """
         before = _last_sighting()
         now = activity.info().current_attempt_scheduled_time
+        note = await self._note_on_store(settling, before)
         async with heartbeating(before):
             try:
                 interaction = await self._client.get(settling.interaction_id)
@@ -198,6 +227,13 @@ class InteractionActivities:
                 settled = await settle(
                     interaction, settling, self._settles_with, attempt=activity.info().attempt
                 )
+                settled = settled.model_copy(
+                    update={
+                        "notes": settled.notes + note,
+                        "store": await self._settles_with.store.identity(),
+                        "earlier_interaction_ids": await self._earlier(settling, settled),
+                    }
+                )
             except ArtifactsError as error:
                 raise failures.not_settled(
                     f"the report exists but cannot be stored: {error}", code=RunErrorCode.ARTIFACT_STORE
@@ -211,6 +247,37 @@ class InteractionActivities:
             cost_usd=settled.cost_usd,
         )
         return settled
+
+    async def _note_on_store(self, settling: SettleInteraction, seen: Sighting) -> tuple[str, ...]:
+        """Return what is to be said of a store that is not the one that has the run's files so far.
+
+        Raises:
+            ApplicationError: type ``NotSettled``: a worker that has it is given the time to take this.
+        """
+        if settling.store is None:
+            return ()
+        try:
+            here = await self._settles_with.store.identity()
+        except ArtifactsError:
+            return ()  # storing will say so
+        if settling.store.store_id == here.store_id:
+            return ()
+        if activity.info().attempt < _ATTEMPTS_ELSEWHERE:
+            activity.heartbeat(seen)
+            raise failures.not_settled(
+                f"the run's files are in {settling.store.named}, and this worker has {here.named}",
+                code=RunErrorCode.ARTIFACT_STORE,
+                retry_after_s=_ELSEWHERE_AGAIN_S,
+            )
+        log.warning("store.differs", store=here.named, run_store=settling.store.named)
+        return (f"settled into {here.named}; what came before is in {settling.store.named}",)
+
+    async def _earlier(self, settling: SettleInteraction, settled: Settled) -> tuple[str, ...]:
+        if settling.submissions is None or settled.outcome in FOLLOWED:
+            return ()  # another turn may yet come to the numbers of these
+        return await accepted_after(
+            self._settles_with.store, prefix=settling.artifacts_prefix, number=settling.submissions
+        )
 
     @activity.defn(name="cancel_interaction")
     async def cancel_interaction(self, cancelled: CancelInteraction) -> CancelReport:

@@ -1,15 +1,24 @@
 """The submission journal: what is known of a submission when nobody is left to ask.
 
-Each submission of a run has two records in the artifact store. ``submission-N.sending.json`` is written
+Each submission of a run has three records in the artifact store. ``submission-N.sending.json`` is written
 before the bytes leave, ``submission-N.accepted.json`` as soon as the interaction's id is known. So after a
 crash the records say which of three things is true: nothing was sent, this interaction runs, or nobody
 knows.
 
-The first record is written on the condition that it is not there. Whoever writes it owns the submission:
+The sending record is written on the condition that it is not there. Whoever writes it owns the submission:
 a worker in order to send, or a recovery in order that nobody ever will. A worker that was given up but
 only slept finds the record taken, and sends nothing.
+
+That a record is not there means something only in the store that the worker wrote to, with all that was
+written to it. Which store it is, the worker tells the server (`activities.announcing`). That nothing is
+missing, the third record shows: ``submission-N.prepared.json``, written before the server is told. A store
+without it was put back from a backup.
+
+A reset makes a run live through a number twice, perhaps with something else to say. So the record has a
+digest of what was sent (`activities.digests`): under another one it is not this submission.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -23,25 +32,42 @@ _MAX_RECORD_BYTES: Final = 16 * 1024
 """A record is a few hundred bytes; anything larger was not written here."""
 
 
+_ACCEPTED_KEY: Final = re.compile(r"/submission-([1-9]\d{0,5})\.accepted\.json\Z")
+
+_MAX_LATER: Final = 100
+"""Submissions of an earlier life that are looked at: few runs have as many to be reset."""
+
+
 class Owner(StrEnum):
-    """Who wrote the first record, and so what became of the submission."""
+    """Who wrote the sending record, and so what became of the submission."""
 
     SUBMITTER = "submitter"
     RECOVERY = "recovery"
 
 
 class SendingRecord(BaseModel):
-    """The first record. ``at`` is for people; no decision compares the clocks of two machines."""
+    """Who has claimed a submission. ``at`` is for people; no decision compares the clocks of two machines."""
 
     model_config = ConfigDict(frozen=True)
 
     owner: Owner
     token: str
     at: datetime
+    digest: str = ""
+    """Of what is sent; empty in the records of recoveries, and of versions that made none."""
+
+
+class PreparedRecord(BaseModel):
+    """What is in the store before the server is told that a submission may be sent from it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    token: str
+    at: datetime
 
 
 class AcceptedRecord(BaseModel):
-    """The second record."""
+    """The last record."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,26 +86,51 @@ class SubmissionJournal:
 
     def __init__(self, store: ArtifactStore, *, prefix: str, number: int) -> None:
         self._store = store
+        self._prepared = f"{prefix}/submission-{number}.prepared.json"
         self._sending = f"{prefix}/submission-{number}.sending.json"
         self._accepted = f"{prefix}/submission-{number}.accepted.json"
 
-    async def claim(self, owner: Owner, *, token: str = "") -> bool:
+    async def prepare(self, token: str) -> None:
+        """Record that the submission is about to be claimed. May be repeated.
+
+        Raises:
+            ArtifactsError: It was not recorded, as far as is known.
+        """
+        record = PreparedRecord(token=token, at=datetime.now(UTC))
+        await self._store.put(self._prepared, record.model_dump_json(indent=2).encode(), "application/json")
+
+    async def is_prepared(self, token: str) -> bool:
+        """Return whether what was recorded of the submission before it could be claimed is there.
+
+        Args:
+            token: The submission's; empty for whichever was the last under its number.
+
+        Raises:
+            ArtifactsError: The store could not be read.
+        """
+        try:
+            raw = await self._store.get(self._prepared, max_bytes=_MAX_RECORD_BYTES)
+        except ArtifactNotFound:
+            return False
+        return token in ("", PreparedRecord.model_validate_json(raw).token)
+
+    async def claim(self, owner: Owner, *, token: str = "", digest: str = "") -> bool:
         """Become the one who decides whether this submission is sent; False if somebody else already is.
 
         Raises:
             ArtifactsError: Not known; nothing may be sent.
         """
-        record = SendingRecord(owner=owner, token=token, at=datetime.now(UTC))
+        record = SendingRecord(owner=owner, token=token, at=datetime.now(UTC), digest=digest)
         return await self._store.put_if_absent(self._sending, record.model_dump_json(indent=2).encode())
 
-    async def owner(self) -> Owner:
-        """Return who has claimed the submission.
+    async def sending(self) -> SendingRecord:
+        """Return the record of who has claimed the submission.
 
         Raises:
             ArtifactsError: The record cannot be read, or is not there.
         """
         raw = await self._store.get(self._sending, max_bytes=_MAX_RECORD_BYTES)
-        return SendingRecord.model_validate_json(raw).owner
+        return SendingRecord.model_validate_json(raw)
 
     async def note_accepted(self, interaction_id: str) -> None:
         """Record which interaction the submission became. May be repeated.
@@ -101,3 +152,16 @@ class SubmissionJournal:
         except ArtifactNotFound:
             return None
         return AcceptedRecord.model_validate_json(raw).interaction_id
+
+
+async def accepted_after(store: ArtifactStore, *, prefix: str, number: int) -> tuple[str, ...]:
+    """Return what submissions after ``number`` have become: those of a run that has been reset since.
+
+    Raises:
+        ArtifactsError: The store could not be read.
+    """
+    keys = await store.list(prefix)
+    later = [int(found[1]) for key in keys if (found := _ACCEPTED_KEY.search(key)) and int(found[1]) > number]
+    journals = [SubmissionJournal(store, prefix=prefix, number=each) for each in sorted(later)[:_MAX_LATER]]
+    ids = [await journal.accepted() for journal in journals]
+    return tuple(interaction_id for interaction_id in ids if interaction_id is not None)

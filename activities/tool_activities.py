@@ -128,8 +128,10 @@ class ToolActivities:
         if tool is None:
             return _error(call, f"there is no tool {call.name!r}; there are: {self._there()}")
         key = f"{called.artifacts_prefix}/{called.file_name}"
-        # A worker that was lost sight of may have got as far as this: then the tool need not run again.
-        if activity.info().attempt > 1 and (answer := await self._stored(call, key)) is not None:
+        # A worker that was lost sight of, or the run before it was reset, may have got as far as this: then
+        # the tool need not run again.
+        may_be_there = called.is_named_by_call or activity.info().attempt > 1
+        if may_be_there and (answer := await self._stored(call, key)) is not None:
             return answer
         try:
             arguments = await self._arguments(called, tool)

@@ -18,6 +18,9 @@ class ActivityErrorType(StrEnum):
     """Perhaps run, and paid."""
     SUBMISSION_PENDING = "SubmissionPending"
     """The journal does not say yet what became of a submission whose worker was lost sight of."""
+    SUBMISSION_NUMBER_TAKEN = "SubmissionNumberTaken"
+    """Certainly not sent: under its number the run has sent something else, before it was reset.
+    ``details[0]``: an `EarlierSubmission` as JSON."""
     STILL_RUNNING = "StillRunning"
     """A look saw a run that goes on. Benign: the retry is the next look."""
     INTERACTION_LOST = "InteractionLost"

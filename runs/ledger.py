@@ -1,6 +1,6 @@
 """What a run knows of its submissions: which there were, what each is said to have become, what is open."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 
@@ -23,6 +23,9 @@ class SubmissionLedger:
     _first_of_turn: int = 0
     _unknown: set[str] = field(default_factory=set)
     _announced: dict[str, str] = field(default_factory=dict)
+    _aliases: dict[str, str] = field(default_factory=dict)
+    _inherited: list[str] = field(default_factory=list)
+    _named: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -44,8 +47,30 @@ class SubmissionLedger:
 
     def announce(self, token: str, interaction_id: str) -> None:
         """Note what a submission is said to have become; a token that is not ours says nothing."""
-        if token in self._tokens:
+        token = self._aliases.get(token, token)
+        if token in self._tokens or token in self._inherited:
             self._announced[token] = interaction_id
+
+    def know_latest_as(self, token: str) -> None:
+        """Note that the latest was sent under another token, before the run was reset."""
+        self._aliases[token] = self.latest_token
+
+    def inherit(self, token: str, interaction_id: str | None) -> None:
+        """Note something else that was sent before the run was reset, and may have been paid for.
+
+        Args:
+            token: Its secret.
+            interaction_id: What it became; None if that is not known.
+        """
+        self._inherited.append(token)
+        if interaction_id is None:
+            self._unknown.add(token)
+        else:
+            self._announced[token] = interaction_id
+
+    def name(self, interaction_ids: Iterable[str]) -> None:
+        """Note interactions that the run has paid for, by its journal."""
+        self._named.extend(interaction_ids)
 
     def leave_open(self) -> None:
         """Note that nobody can say what became of the latest."""
@@ -67,5 +92,6 @@ class SubmissionLedger:
 
     def orphans(self, *, own: Collection[str]) -> tuple[str, ...]:
         """Return the interactions that submissions turned out to have become, but for the run's ``own``."""
-        announced = (self._announced.get(token) for token in self._tokens)
-        return tuple(found for found in announced if found is not None and found not in own)
+        announced = (self._announced.get(token) for token in (*self._tokens, *self._inherited))
+        found = dict.fromkeys((*(each for each in announced if each is not None), *self._named))
+        return tuple(each for each in found if each not in own)

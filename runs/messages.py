@@ -23,6 +23,7 @@ from runs.pacing import Pacing
 from runs.phase import Phase, UnknownPolicy
 from runs.planning import Planning, PlanView
 from runs.quotes import Quote as Quote  # noqa: PLC0414 - one of the messages, kept where tool calls find it too
+from runs.stores import StoreRef
 from runs.tool_calls import PendingToolCall, ToolAnswer, ToolCall, ToolDescription
 from runs.tools import Tool, why_not
 
@@ -321,11 +322,40 @@ class SubmitInteraction(Message):
     """The function tools that the request names, as the workers have them."""
     is_foreground: bool = False
     """Whether to hold a connection until it is done, because the API refused to work without one."""
+    store: StoreRef | None = None
+    """Where earlier turns have left what this one says; None if nothing, or by a version that did not say."""
 
     @property
     def holds_connection(self) -> bool:
         """Whether the submission is answered with the finished interaction, and may take minutes."""
         return self.is_foreground or self.request.is_background is False
+
+
+class Announcement(Message):
+    """What a worker tells the server of a submission before it may claim and send it.
+
+    It is in the heartbeat of ``submit_interaction``, so it outlives the worker. None there proves that no
+    worker of a version that announces has claimed the submission, or ever will.
+
+    Attributes:
+        store: Which store has the journal.
+        digest: Of what is sent; empty as long as that is being put together.
+    """
+
+    store: StoreRef
+    digest: str = ""
+
+
+class EarlierSubmission(Message):
+    """Something else that the run has sent under the same number, before it was reset.
+
+    Attributes:
+        token: Its secret, by which news of it is known.
+        interaction_id: What it became; None if the journal does not say.
+    """
+
+    token: str
+    interaction_id: str | None = None
 
 
 class RecoverSubmission(Message):
@@ -335,6 +365,10 @@ class RecoverSubmission(Message):
     number: int
     is_foreground: bool = False
     """Whether the submission held its connection, so that its answer may take minutes."""
+    token: str = ""
+    """The submission's; empty from a version that did not say."""
+    announced: Announcement | None = None
+    """What the lost worker had announced; None: nothing, or it is of a version that does not."""
 
 
 class Recovered(Message):
@@ -343,11 +377,19 @@ class Recovered(Message):
     Attributes:
         was_sent: False: certainly not, and now it never will be. True: perhaps.
         interaction_id: What it became; None if the journal does not say.
+        problem: Why it cannot be said what became of it, for people.
+        store: Where the journal is.
+        token: By which news of it is known, too, because it was sent before the run was reset; None if not.
+        earlier: What the run has sent under this number before it was reset, if that was something else.
     """
 
     was_sent: bool
     interaction_id: str | None = None
     artifacts_uri: str = ""
+    problem: str = Field(default="", max_length=limits.MAX_ERROR_CHARS)
+    store: StoreRef | None = None
+    token: str | None = None
+    earlier: EarlierSubmission | None = None
 
 
 class Submitted(Message):
@@ -356,6 +398,8 @@ class Submitted(Message):
     interaction_id: str
     artifacts_uri: str
     """The folder in the artifact store, as an address a person can follow."""
+    store: StoreRef | None = None
+    """Which store that is; None from a version that did not say."""
     has_ended: bool = False
     """Whether the answer to the submission showed a turn that was over, as it does in the foreground."""
 
@@ -433,6 +477,11 @@ class SettleInteraction(Message):
     is incomplete. None: function calls and continuations are reported as such."""
     transcript: TranscriptTurn | None = None
     """Where to leave the turn of a conversation."""
+    store: StoreRef | None = None
+    """Which store has the run's files so far; None if that is not known."""
+    submissions: int | None = None
+    """How many submissions this run knows of; the journal may have more, from before it was reset. None: they
+    are not to be looked for."""
 
 
 class Outcome(StrEnum):
@@ -486,6 +535,10 @@ class Settled(Message):
     """Where the text of the answer, or the plan, is stored alone; None when there is none."""
     data: JsonValue = None
     """The answer's JSON, where a schema was asked for and it is small enough for history."""
+    store: StoreRef | None = None
+    """Where the files are; None from a version that did not say."""
+    earlier_interaction_ids: tuple[str, ...] = ()
+    """What later submissions have become, by the journal, in the time before the run was reset."""
 
 
 class CheckInteraction(Message):

@@ -94,6 +94,15 @@ class ToolCall(Message):
     problem: str | None = None
 
 
+def file_digest_of(call: ToolCall) -> str:
+    """Return a digest of one call in the world, for the name of the file that its result goes into.
+
+    The API's id of a call is its own, but a reset of the run leads to other calls under the same number.
+    """
+    canonical = json.dumps([call.call_id, call.name, call.arguments], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
 def digest_of(name: str, arguments: dict[str, JsonValue]) -> str:
     """Return a short digest of a call: the same for the same name and arguments, in any order of keys."""
     canonical = json.dumps([name, arguments], sort_keys=True, separators=(",", ":"))
@@ -107,12 +116,15 @@ class CallTool(Message):
         call: What to do.
         artifacts_prefix: Where the run's files go.
         file_name: The result's name among them; the same on every attempt.
+        is_named_by_call: Whether no other call has a file of this name, so that one that is there is the
+            result of this very call, on whichever attempt, also from before the run was reset.
         quotes: Stored texts to put into the arguments' strings.
     """
 
     call: ToolCall
     artifacts_prefix: str
     file_name: str
+    is_named_by_call: bool = False
     quotes: tuple[Quote, ...] = Field(default=(), max_length=limits.MAX_QUOTES)
 
 

@@ -47,6 +47,7 @@ with workflow.unsafe.imports_passed_through():
         CancelReport,
         CheckInteraction,
         Counts,
+        EarlierSubmission,
         FollowUp,
         FollowUpKind,
         Notification,
@@ -67,6 +68,7 @@ with workflow.unsafe.imports_passed_through():
     from runs.phase import Event, Phase, UnknownPolicy, advance
     from runs.places import artifacts_prefix
     from runs.planning import ApprovePlan, PlanMode, PlanView, RevisePlan
+    from runs.stores import StoreRef  # noqa: TC001 - workflows import inside this block only
     from runs.text import first_line
     from runs.tool_calls import DecideToolCall, DescribeTools, ToolCatalog
     from runs.tools import callable_names, function_names
@@ -76,7 +78,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import Failure, failure_of
     from workflows.inputs import NO_INPUT, decode_request
     from workflows.tool_round import ToolRound
-
 
 _UNNAMED: Final = (
     "the outcome of a submission was never learned: another interaction may have run, and been billed"
@@ -120,6 +121,7 @@ class AgentRunWorkflow:
         self._ended_at: datetime | None = None
         self._interaction_id: str | None = None
         self._artifacts_uri: str | None = None
+        self._store: StoreRef | None = None
         self._sighting: Sighting | None = None
         self._cancel: CancelReport | None = None
         self._error: RunError | None = None
@@ -439,6 +441,7 @@ class AgentRunWorkflow:
                     follow_up=follow_up,
                     functions=tuple(tool for tool in self._catalog.tools if tool.name in wanted),
                     is_foreground=self._is_foreground,
+                    store=self._store,
                 ),
                 start_to_close_timeout=timeouts.FOREGROUND_SUBMIT_TIMEOUT
                 if self._is_foreground
@@ -451,6 +454,7 @@ class AgentRunWorkflow:
             await self._take_submission_failure(failure_of(error))
         else:
             self._artifacts_uri = submitted.artifacts_uri
+            self._store = submitted.store or self._store
             self._accept(submitted.interaction_id, Event.SUBMISSION_ACCEPTED)
             if submitted.has_ended:
                 self._ended_at = workflow.now()
@@ -495,6 +499,8 @@ class AgentRunWorkflow:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
             case ActivityErrorType.SUBMISSION_UNKNOWN:
                 self._hold(failure.message)
+            case ActivityErrorType.SUBMISSION_NUMBER_TAKEN:
+                self._take_next_number(failure.earlier)
             case _:
                 # Nobody answered, or a bug did: the worker may have vanished at any point of it.
                 await self._recover(failure)
@@ -502,6 +508,13 @@ class AgentRunWorkflow:
     def _may_hold_a_connection(self, failure: Failure) -> bool:
         is_choice = self._request.is_background is None and not self._is_foreground
         return failure.code is RunErrorCode.NO_BACKGROUND and is_choice
+
+    def _take_next_number(self, earlier: EarlierSubmission | None) -> None:
+        """Submit under the next number: this one is another submission's, from before the run was reset."""
+        if earlier is not None:
+            self._ledger.inherit(earlier.token, earlier.interaction_id)
+        self._problem = None
+        self._enter(Event.SUBMISSION_NOT_SENT)
 
     async def _wait_to_submit(self, event: Event, *, times: int, retry_after_s: float | None = None) -> None:
         delay_s = resubmit_after_s(
@@ -526,6 +539,8 @@ class AgentRunWorkflow:
                     artifacts_prefix=self._artifacts_prefix,
                     number=self._ledger.count,
                     is_foreground=self._is_foreground,
+                    token=self._ledger.latest_token,
+                    announced=failure.announced,
                 ),
                 start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
                 retry_policy=timeouts.RECOVER_RETRY,
@@ -535,7 +550,12 @@ class AgentRunWorkflow:
             self._hold(f"{failure.message}; {failure_of(error).message}")
             return
         self._artifacts_uri = recovered.artifacts_uri or self._artifacts_uri
-        if not recovered.was_sent:
+        self._store = recovered.store or self._store
+        if recovered.token is not None:
+            self._ledger.know_latest_as(recovered.token)
+        if recovered.earlier is not None:
+            self._take_next_number(recovered.earlier)
+        elif not recovered.was_sent:
             self._ledger.unsent += 1
             self._problem = None
             if self._ledger.unsent == 1:
@@ -547,7 +567,9 @@ class AgentRunWorkflow:
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
         else:
-            self._hold(failure.message)
+            self._hold(
+                "; ".join(filter(None, (failure.message, recovered.problem)))[: limits.MAX_ERROR_CHARS]
+            )
 
     def _hold(self, problem: str) -> None:
         self._ledger.leave_open()
@@ -683,6 +705,8 @@ class AgentRunWorkflow:
                     json_schema=self._request.outputs.json_schema,
                     last_because=self._last_because,
                     transcript=self._request.transcript,
+                    store=self._store,
+                    submissions=self._ledger.count,
                 ),
                 start_to_close_timeout=timeouts.SETTLE_TIMEOUT,
                 heartbeat_timeout=timeouts.HEARTBEAT_TIMEOUT,
@@ -699,6 +723,8 @@ class AgentRunWorkflow:
             )
             return
         self._turns.settled(settled)
+        self._store = settled.store or self._store
+        self._ledger.name(settled.earlier_interaction_ids)
         self._error = settled.error
         match settled.outcome:
             case Outcome.COMPLETED:

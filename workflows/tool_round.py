@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         ToolCall,
         ToolDecision,
         ToolDescription,
+        file_digest_of,
     )
     from workflows.failures import failure_of
 
@@ -171,7 +172,8 @@ class ToolRound:
                 CallTool(
                     call=call,
                     artifacts_prefix=self._artifacts_prefix,
-                    file_name=f"tools/{self._number}-{index + 1}.json",
+                    file_name=f"tools/{self._number}-{index + 1}-{file_digest_of(call)}.json",
+                    is_named_by_call=True,
                 ),
                 **options_of(tool, call.arguments),
             )

@@ -20,6 +20,7 @@ from tests.chaos.first_look import first_look
 from tests.chaos.matrix import matrix
 from tests.chaos.outages import bad_network, server_kills
 from tests.chaos.sections import kills
+from tests.chaos.stores import stores
 from tests.chaos.table import Table
 
 Section = Callable[[Path, int], Awaitable[Table]]
@@ -30,11 +31,18 @@ _SECTIONS: Final[dict[str, Section]] = {
     "network": lambda home, seed: bad_network(home, seed=seed),
     "faults": lambda home, _: matrix(home),
     "comparison": lambda home, seed: comparison(home, seed=seed),
+    "stores": lambda home, _: stores(home),
     "first-look": lambda home, seed: first_look(home, seed=seed),
 }
 
 
-_TOGETHER: Final = (("kills",), ("server", "faults"), ("network",), ("comparison",), ("first-look",))
+_TOGETHER: Final = (
+    ("kills", "stores"),
+    ("server", "faults"),
+    ("network",),
+    ("comparison",),
+    ("first-look",),
+)
 """Groups in order. Most faults are time-outs to be waited for, so there is room beside them."""
 
 

@@ -117,6 +117,7 @@ class FakeApi:
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     submitted: int = 0
     sent: list[SubmitInteraction] = field(default_factory=list)
+    lost: list[RecoverSubmission] = field(default_factory=list)
     settlings: list[SettleInteraction] = field(default_factory=list)
     called: list[CallTool] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
@@ -157,6 +158,7 @@ class FakeApi:
     async def recover(self, lost: RecoverSubmission) -> Recovered:
         """Read the journal as set up."""
         assert lost.number == self.submitted
+        self.lost.append(lost)
         return self.recovered
 
     @activity.defn(name="check_interaction")

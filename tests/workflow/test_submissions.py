@@ -11,13 +11,16 @@ from runs.messages import (
     RESULT_MEMO,
     AgentRunResult,
     AgentRunStatus,
+    Announcement,
+    EarlierSubmission,
     Notification,
     Recovered,
     Resolution,
     ResolveSubmission,
 )
 from runs.phase import Phase, UnknownPolicy
-from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
+from runs.stores import StoreRef
+from tests.workflow.conftest import REQUEST, SETTLED, FakeApi, Handle, running_worker, start
 from workflows.agent_run import AgentRunWorkflow
 
 ADOPT = ResolveSubmission(resolution=Resolution.ADOPT, interaction_id="v1_found")
@@ -263,3 +266,93 @@ async def test_a_held_run_can_be_cancelled_and_says_what_that_leaves(client: Cli
     assert not result.cancel.was_confirmed
     assert "may be running, and bill" in result.cancel.detail
     assert api.cancelled == []
+
+
+STORE = StoreRef(store_id="1f" * 16, address="file:///data")
+
+
+def said(kind: ActivityErrorType, detail: EarlierSubmission | Announcement) -> ApplicationError:
+    """A failure of a submission that says something more."""
+    return ApplicationError("so it was", detail.model_dump_json(), type=kind, non_retryable=True)
+
+
+async def test_what_was_announced_reaches_the_recovery(client: Client, api: FakeApi) -> None:
+    """It needs to know where the journal is, and whose record it looks for."""
+    announced = Announcement(store=STORE, digest="1:mine")
+    api.submissions = [said(ActivityErrorType.SUBMISSION_PENDING, announced)]
+    async with running_worker(client, api) as task_queue:
+        await (await start(client, task_queue)).result()
+    (lost,) = api.lost
+    assert (lost.announced, lost.token) == (announced, api.sent[0].token)
+
+
+async def test_why_nobody_knows_is_shown(client: Client, api: FakeApi) -> None:
+    """An operator with two stores reads which of them has the journal."""
+    api.submissions = [crash()]
+    api.recovered = Recovered(was_sent=True, problem=f"its journal is in {STORE.named}")
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue)
+        status = await held(handle)
+        await handle.terminate()
+    assert status.problem == "Worker shutting down; its journal is in store 1f1f1f1f (file:///data)"
+
+
+@pytest.mark.parametrize("is_recovered", [False, True])
+async def test_a_number_used_before_a_reset_is_named_and_passed_over(
+    client: Client, api: FakeApi, *, is_recovered: bool
+) -> None:
+    """What was paid for under it is an orphan, and what is to be said now goes under the next number."""
+    earlier = EarlierSubmission(token="before", interaction_id="v1_before")
+    if is_recovered:
+        api.submissions = [crash()]
+        api.recovered = Recovered(was_sent=False, earlier=earlier)
+    else:
+        api.submissions = [said(ActivityErrorType.SUBMISSION_NUMBER_TAKEN, earlier)]
+    async with running_worker(client, api) as task_queue:
+        result = await (await start(client, task_queue)).result()
+    assert [submission.number for submission in api.sent] == [1, 2]
+    assert (result.interaction_ids, result.orphan_interaction_ids) == (("v1_abc",), ("v1_before",))
+    assert result.spent.interactions == 2
+
+
+async def test_an_earlier_submission_without_an_answer_is_named_by_its_news(
+    client: Client, api: FakeApi
+) -> None:
+    """Until then it counts as an interaction that nobody has named; it is never adopted."""
+    earlier = EarlierSubmission(token="before")
+    api.submissions = [said(ActivityErrorType.SUBMISSION_NUMBER_TAKEN, earlier), unknown()]
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue)
+        status = await held(handle, submissions=2)
+        assert status.spent.interactions == 2
+        await handle.signal(
+            AgentRunWorkflow.notified, Notification(interaction_id="v1_before", token="before")
+        )
+        status = await handle.query(AgentRunWorkflow.status)
+        assert status.phase is Phase.SUBMISSION_UNKNOWN
+        assert status.orphan_interaction_ids == ("v1_before",)
+        await handle.terminate()
+
+
+async def test_news_of_the_same_under_its_earlier_token_is_news(client: Client, api: FakeApi) -> None:
+    """A webhook knows a submission by the token that it was sent with, before the run was reset."""
+    api.submissions = [crash()]
+    api.recovered = Recovered(was_sent=True, token="before")
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue)
+        await held(handle)
+        await handle.signal(
+            AgentRunWorkflow.notified, Notification(interaction_id="v1_found", token="before")
+        )
+        result = await handle.result()
+    assert (result.interaction_ids, api.submitted) == (("v1_found",), 1)
+
+
+async def test_what_the_journal_has_beyond_the_run_is_named(client: Client, api: FakeApi) -> None:
+    """A run that was reset and then went another way still says what it has paid for."""
+    own = SETTLED.model_copy(update={"earlier_interaction_ids": ("v1_abc", "v1_later"), "store": STORE})
+    api.settled = own
+    async with running_worker(client, api) as task_queue:
+        result = await (await start(client, task_queue)).result()
+    assert api.settlings[0].submissions == 1
+    assert result.orphan_interaction_ids == ("v1_later",)

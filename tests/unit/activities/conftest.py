@@ -5,12 +5,17 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import httpx2 as httpx
 import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
+from temporalio.api.workflowservice.v1 import (
+    RecordActivityTaskHeartbeatRequest,
+    RecordActivityTaskHeartbeatResponse,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import ActivityEnvironment
 
 from activities.interaction_activities import InteractionActivities
@@ -21,9 +26,13 @@ from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
 from isolation.lanes import QUICK, Lanes
 from isolation.pool import Pool
+from runs.messages import Announcement
 from runs.pacing import Pacing
 from runs.pricing import Price, PriceTable
 from runs.tool_secrets import ToolSecret
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -32,10 +41,44 @@ ACCEPTED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PRICES = PriceTable(usd_per_million={"deep-research-preview-04-2026": Price(input=2, cached=0.2, output=12)})
 
 
+class FakeServer:
+    """What activities use of a Temporal client: it takes heartbeats.
+
+    Attributes:
+        told: What was said in them.
+        answer: What each is answered with, or fails with.
+    """
+
+    namespace = "default"
+    identity = "worker"
+    data_converter = pydantic_data_converter
+
+    def __init__(self) -> None:
+        self.told: list[Announcement] = []
+        self.answer: RecordActivityTaskHeartbeatResponse | Exception = RecordActivityTaskHeartbeatResponse()
+
+    @property
+    def workflow_service(self) -> Self:
+        """Itself."""
+        return self
+
+    async def record_activity_task_heartbeat(
+        self, request: RecordActivityTaskHeartbeatRequest, *, retry: bool
+    ) -> RecordActivityTaskHeartbeatResponse:
+        """Take one heartbeat."""
+        assert retry
+        assert request.task_token == b"test"
+        self.told += await self.data_converter.decode(request.details.payloads, [Announcement])
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
 class Setup:
     """Activities under test, and what they see.
 
     Attributes:
+        server: What they tell of it by calls of their own.
         requests: What was sent to the API, in order.
         beats: What was heartbeated.
         secrets: What tools authorize themselves with.
@@ -48,7 +91,8 @@ class Setup:
         self.requests: list[httpx.Request] = []
         self.beats: list[Any] = []
         self.secrets = dict[str, ToolSecret]()
-        self.environment = ActivityEnvironment()
+        self.server = FakeServer()
+        self.environment = ActivityEnvironment(client=cast("Client", self.server))
         self.environment.on_heartbeat = lambda *details: self.beats.extend(details)
         self._handler: Handler = lambda _: httpx.Response(500)
 

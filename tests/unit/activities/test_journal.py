@@ -51,7 +51,9 @@ async def test_sending_is_on_record_before_the_bytes_leave(setup: Setup) -> None
 
     setup.answers(look)  # type: ignore[arg-type]  # MockTransport takes a coroutine function as well
     await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
-    assert seen == [("run/1/request.json", "run/1/submission-2.sending.json")]
+    assert seen == [
+        ("run/1/request.json", "run/1/submission-2.prepared.json", "run/1/submission-2.sending.json")
+    ]
     assert await _journal(setup).accepted() == "v1_abc"
 
 
@@ -200,10 +202,10 @@ async def test_a_worker_that_stood_still_does_not_send(setup: Setup, monkeypatch
     """Frozen between claiming and sending, it wakes up in a world that has moved on."""
     claim = SubmissionJournal.claim
 
-    async def slow(self: SubmissionJournal, owner: Owner, *, token: str = "") -> bool:
+    async def slow(self: SubmissionJournal, owner: Owner, *, token: str = "", digest: str = "") -> bool:
         clock = asyncio.get_running_loop().time
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock() + 20)
-        return await claim(self, owner, token=token)
+        return await claim(self, owner, token=token, digest=digest)
 
     monkeypatch.setattr(SubmissionJournal, "claim", slow)
     with pytest.raises(ApplicationError) as caught:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
 from activities.transcripts import StoredTurn, write_turn
 from interactions.client import InteractionsClient
@@ -58,6 +57,7 @@ class Run:
             "WIKI", SecretStr("Bearer wiki-token-123"), parse_bindings("m.example")
         )
         self._activities = setup.over(client)
+        self._environment = setup.environment
 
     async def submit(self, request: dict[str, Any], **fields: Any) -> Submitted:
         """Send the next submission."""
@@ -69,7 +69,7 @@ class Run:
             functions=(_WEATHER,),
             **fields,
         )
-        return await ActivityEnvironment().run(self._activities.submit_interaction, submission)
+        return await self._environment.run(self._activities.submit_interaction, submission)
 
     async def answer(self, request: dict[str, Any], **fields: Any) -> Interaction:
         """Send the next submission and return the interaction once it has ended."""

@@ -56,6 +56,7 @@ class Setup:
         *,
         quotes: tuple[Quote, ...] = (),
         name: str | None = None,
+        is_named_by_call: bool = False,
     ) -> ToolAnswer:
         """Carry out a call of ``function``, the only tool."""
         found = declared(function)
@@ -63,6 +64,7 @@ class Setup:
             call=ToolCall(call_id="c1", name=name or found.name, arguments=arguments or {}),
             artifacts_prefix=PREFIX,
             file_name=FILE,
+            is_named_by_call=is_named_by_call,
             quotes=quotes,
         )
         activities = ToolActivities(
@@ -507,6 +509,20 @@ async def test_a_result_that_is_stored_is_not_asked_for_again(setup: Setup) -> N
         update={"text": '{"ordered": "umbrella"}'}
     )
     assert calls == ["umbrella"]
+
+
+async def test_a_result_from_before_a_reset_is_found_by_its_call(setup: Setup) -> None:
+    """The first attempt does not run the tool then; a file that is named by number alone says nothing."""
+    calls: list[str] = []
+
+    def order(item: str) -> dict[str, str]:
+        """Order."""
+        calls.append(item)
+        return {"ordered": item}
+
+    for is_named_by_call, expected in ((True, 1), (True, 1), (False, 2)):
+        answer = await setup.call(order, {"item": "umbrella"}, is_named_by_call=is_named_by_call)
+        assert (answer.is_error, len(calls)) == (False, expected)
 
 
 async def test_a_second_attempt_without_a_result_runs_the_tool(setup: Setup) -> None:

@@ -57,3 +57,32 @@ def test_news_of_an_earlier_turn_is_no_answer_to_the_next() -> None:
     ledger.announce("a", "v1_a")
     assert ledger.found() is None
     assert ledger.orphans(own=()) == ("v1_a",)
+
+
+def test_what_was_sent_before_a_reset_is_an_orphan() -> None:
+    """Named by the journal or by news of its token; until then it may be running. Never is it adopted."""
+    ledger = _ledger("a")
+    ledger.inherit("before", "v1_before")
+    ledger.inherit("unanswered", None)
+    assert (ledger.orphans(own=()), ledger.unnamed) == (("v1_before",), 1)
+    ledger.announce("unanswered", "v1_late")
+    assert (ledger.orphans(own=()), ledger.unnamed) == (("v1_before", "v1_late"), 0)
+    assert ledger.found() is None
+    assert ledger.count == 1
+
+
+def test_a_submission_may_be_known_by_two_tokens() -> None:
+    """It was sent under the one, and the run has made another since it was reset."""
+    ledger = _ledger("a")
+    ledger.leave_open()
+    ledger.know_latest_as("before")
+    ledger.announce("before", "v1_a")
+    assert (ledger.found(), ledger.unnamed) == ("v1_a", 0)
+
+
+def test_what_the_journal_names_is_named_once() -> None:
+    """It lists the run's own, and what news have told already, too."""
+    ledger = _ledger("a", "b")
+    ledger.announce("a", "v1_a")
+    ledger.name(["v1_a", "v1_b", "v1_c"])
+    assert ledger.orphans(own=["v1_b"]) == ("v1_a", "v1_c")
