@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from activities.failures import NotSendable
+from activities.rights import check_rights
 from activities.submission_input import input_of
 from activities.submission_tools import tools_of
 from activities.transcripts import read_environment_id
@@ -72,6 +73,7 @@ async def _create_of(
     *,
     is_vertex: bool,
 ) -> CreateInteraction:
+    await check_rights(submission, store)
     request, follow_up = submission.request, submission.follow_up
     previous = None if follow_up is None else await _stored_interaction(follow_up, store)
     is_continued = follow_up is not None and follow_up.kind is FollowUpKind.CONTINUATION

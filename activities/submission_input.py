@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from activities.failures import NotSendable
 from activities.quotes import with_quotes
+from activities.rights import is_stored
 from activities.transcripts import read_earlier_turns
 from artifacts.errors import ArtifactTooLarge, InvalidMedia
 from artifacts.store import ArtifactStore
@@ -15,8 +16,6 @@ from interactions import inputs
 from runs.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS_BYTES
 from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, TranscriptTurn
 from runs.tool_calls import ToolAnswer
-
-_FETCHED_BY_THE_API: Final = ("https://", "http://", "gs://")
 
 _MEDIA: Final[dict[str, type[inputs.Image | inputs.Audio | inputs.Video]]] = {
     "image": inputs.Image,
@@ -56,7 +55,7 @@ async def input_of(
 async def _contents_of(attachment: Attachment, store: ArtifactStore) -> tuple[inputs.Content, ...]:
     kind, _, _ = attachment.media_type.partition("/")
     media = _MEDIA.get(kind, inputs.Document)
-    if attachment.uri.startswith(_FETCHED_BY_THE_API):
+    if not is_stored(attachment.uri, store):
         return (media(uri=attachment.uri, mime_type=attachment.media_type),)
     stored = await store.get(attachment.uri, max_bytes=MAX_ATTACHMENT_BYTES)
     if kind == "text":

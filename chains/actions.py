@@ -102,15 +102,21 @@ def request_for(
         if in_instruction.taken():
             raise RenderError("a system instruction takes no long text; put it into the prompt")
     try:
+        left_by_steps = [
+            _left_by_step(attached, scope, number=number) for number, attached in _numbered(action)
+        ]
+        attachments = [
+            left or _given(attached, scope, number=number)
+            for left, (number, attached) in zip(left_by_steps, _numbered(action), strict=True)
+        ]
+        # What the chain's own steps left, and nothing that its author names.
+        may_read = [quote.uri for quote in quotes.taken()] + [left.uri for left in left_by_steps if left]
         request = AgentRunRequest(
             agent=action.agent if isinstance(action, Research) else None,
             model=action.model if isinstance(action, Ask) else None,
             input=prompt,
             quotes=quotes.taken(),
-            attachments=tuple(
-                _attachment(attached, scope, number=number)
-                for number, attached in enumerate(action.attach, start=1)
-            ),
+            attachments=tuple(attachments),
             system_instruction=instruction,
             generation=_generation_of(action),
             outputs=_outputs_of(action),
@@ -122,6 +128,7 @@ def request_for(
             tenant=common.tenant,
             deadline_s=DEFAULT_DEADLINE_S if action.deadline is None else seconds_of(action.deadline),
             pacing=common.pacing,
+            may_read=tuple(dict.fromkeys(may_read)),
         )
     except ValidationError as error:
         raise RenderError(_reason(error)) from None
@@ -155,20 +162,29 @@ def _outputs_of(action: Research | Ask) -> Outputs:
     return Outputs(forms=tuple(forms))
 
 
-def _attachment(attached: str | Attachment, scope: Scope, *, number: int) -> Attachment:
-    if isinstance(attached, Attachment):
-        return attached
-    reference = whole(attached)
-    value = None if reference is None else scope.value_of(reference)
-    match value:
-        case LongText():
-            return Attachment(uri=value.uri, media_type="text/markdown", name=f"attachment-{number}.md")
-        case ArtifactRef():
+def _numbered(action: Research | Ask) -> list[tuple[int, str | Attachment]]:
+    return list(enumerate(action.attach, start=1))
+
+
+def _left_by_step(attached: str | Attachment, scope: Scope, *, number: int) -> Attachment | None:
+    """Return the file of a step that ``attached`` refers to; None if it is something else."""
+    reference = whole(attached) if isinstance(attached, str) else None
+    match None if reference is None else scope.value_of(reference):
+        case LongText(uri=uri):
+            return Attachment(uri=uri, media_type="text/markdown", name=f"attachment-{number}.md")
+        case ArtifactRef() as ref:
             return Attachment(
-                uri=value.uri, media_type=value.media_type, name=value.name, size_bytes=value.size_bytes
+                uri=ref.uri, media_type=ref.media_type, name=ref.name, size_bytes=ref.size_bytes
             )
         case _:
-            uri = render_text(attached, scope, Quotes())
+            return None
+
+
+def _given(attached: str | Attachment, scope: Scope, *, number: int) -> Attachment:
+    """Return what is attached by its address."""
+    if isinstance(attached, Attachment):
+        return attached
+    uri = render_text(attached, scope, Quotes())
     # Only these: the address of a file in the artifact store is taken from the step that left it, and not
     # from a text, which a model may have written.
     if not uri.startswith(("https://", "gs://")):

@@ -1,12 +1,13 @@
 """Attachments that a chain's file names as files of whoever starts it: found, and replaced by references."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from chains import templates
-from chains.plan import sites_of
+from chains.plan import path_of_action, sites_of
 from chains.spec import Ask, ChainSpec, Research, Step
 from chains.templates import Part, Reference
 from runs.messages import Attachment
+from runs.places import may_be_upload
 
 
 def attached_files(spec: ChainSpec) -> dict[str, tuple[Part, ...]]:
@@ -22,6 +23,25 @@ def attached_files(spec: ChainSpec) -> dict[str, tuple[Part, ...]]:
             if site.path[-2] == "attach" and is_file(site.template):
                 found.setdefault(site.template, site.path)
     return found
+
+
+def foreign_files(spec: ChainSpec) -> Iterator[tuple[tuple[Part, ...], str]]:
+    """Yield where ``spec`` attaches a stored file that cannot be its own, and why that is refused.
+
+    Of the artifact store, only what was stored to be attached can be: see `runs.places.upload_key`.
+    """
+    for name, step in spec.steps.items():
+        if isinstance(step.action, Research | Ask):
+            for number, attached in enumerate(step.action.attach):
+                if isinstance(attached, Attachment) and not _may_be_attached(attached.uri):
+                    yield (
+                        (*path_of_action(name, step), "attach", number),
+                        f"{attached.uri[:120]} is a file that the chain has no right to; attach a copy of it",
+                    )
+
+
+def _may_be_attached(uri: str) -> bool:
+    return uri.startswith(("https://", "http://", "gs://")) or may_be_upload(uri)
 
 
 def replace_files(spec: ChainSpec, stored: Mapping[str, Attachment]) -> ChainSpec:

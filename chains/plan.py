@@ -34,6 +34,12 @@ class Site:
     is_list: bool = False
 
 
+def path_of_action(name: str, step: Step) -> tuple[Part, ...]:
+    """Return where the options of what a step does, or does with each item, stand in the chain."""
+    path: tuple[Part, ...] = ("steps", name, step.kind.value)
+    return path if step.for_each is None else (*path, "do", step.body_kind.value)
+
+
 def sites_of(name: str, step: Step) -> Iterator[Site]:
     """Yield the templates of one step, in the order in which they are usually written."""
     path: tuple[Part, ...] = ("steps", name, step.kind.value)
@@ -45,8 +51,7 @@ def sites_of(name: str, step: Step) -> Iterator[Site]:
         yield Site((*path, "items"), items, is_list=True)
     else:
         yield from _sites_in_json((*path, "items"), list(items), is_inside=False)
-    path = (*path, "do", step.body_kind.value)
-    yield from _sites_of_action(path, step.action, is_inside=True)
+    yield from _sites_of_action(path_of_action(name, step), step.action, is_inside=True)
 
 
 def _sites_of_action(

@@ -274,6 +274,8 @@ class ConversationRequest(Asked):
             deadline_s=self.deadline_s,
             pacing=self.pacing,
             on_unknown_submission=self.on_unknown_submission,
+            # What is attached comes from whoever sends the message.
+            may_read=(),
         )
 
 

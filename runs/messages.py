@@ -50,7 +50,8 @@ class Attachment(Message):
 
     Attributes:
         uri: ``https://…`` or ``gs://…``, which the API fetches by itself, or the address of a file in
-            the artifact store, which is put into the submission.
+            the artifact store, which is put into the submission. There only what was stored to be attached
+            (`runs.places.upload_key`) can be: other runs' files are theirs.
         media_type: For example ``application/pdf``.
         name: What to call it, to people and to the agent.
         size_bytes: Length of a stored file; None for an address the API fetches.
@@ -113,6 +114,8 @@ class AgentRunRequest(Asked):
         pacing: How often to look; None for the worker's setting.
         on_unknown_submission: What to do when the outcome of a submission cannot be learned; None holds an
             agent's, and sends a model's again, which costs cents.
+        may_read: Addresses of files that a conversation or a chain has from its own runs, and that this run
+            may send. Of anybody else it is not heeded.
     """
 
     what = "a run"
@@ -146,6 +149,9 @@ class AgentRunRequest(Asked):
     )
     pacing: Pacing | None = None
     on_unknown_submission: UnknownPolicy | None = None
+    may_read: tuple[str, ...] | None = Field(
+        default=None, max_length=limits.MAX_QUOTES + limits.MAX_ATTACHMENTS
+    )
 
     @property
     def target(self) -> str:
@@ -305,6 +311,18 @@ class FollowUp(Message):
     interaction_uri: str | None = None
 
 
+class Rights(Message):
+    """What a submission may send of the artifact store, besides what was stored to be attached.
+
+    Attributes:
+        files: Addresses of single files.
+        is_part: Whether the run is part of a conversation, and so may tell its earlier turns.
+    """
+
+    files: tuple[str, ...] = ()
+    is_part: bool = False
+
+
 class SubmitInteraction(Message):
     """Input of ``submit_interaction``."""
 
@@ -324,6 +342,9 @@ class SubmitInteraction(Message):
     """Whether to hold a connection until it is done, because the API refused to work without one."""
     store: StoreRef | None = None
     """Where earlier turns have left what this one says; None if nothing, or by a version that did not say."""
+
+    rights: Rights | None = None
+    """What it may read; None: the workflow is of an older version, which did not say."""
 
     @property
     def holds_connection(self) -> bool:

@@ -16,6 +16,7 @@ from artifacts.store import ArtifactStore
 from regular_files import NotRegular, OutsideFolders, open_below, open_regular
 from runs.limits import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_ATTACHMENTS_BYTES, MAX_URI_CHARS
 from runs.messages import Attachment
+from runs.places import upload_key
 from runs.text import clean_text, first_line
 from starter import media_types
 from starter.errors import InvalidInput, SetupError
@@ -89,7 +90,7 @@ async def _stored(local: LocalFile, store: ArtifactStore) -> Attachment:
     digest = await asyncio.to_thread(lambda: hashlib.sha256(local.content).hexdigest())
     safe_name = _SAFE.sub("_", local.name).strip("._")[-_MAX_NAME_CHARS:].lstrip("._-") or "file"
     try:
-        ref = await store.put(f"attachments/{digest}/{safe_name}", local.content, local.media_type)
+        ref = await store.put(upload_key(sha256=digest, name=safe_name), local.content, local.media_type)
     except ArtifactsError as error:
         raise SetupError(f"cannot store {shown(local.name)}: {error}; see LONGHAUL_ARTIFACTS_URL") from error
     return Attachment(

@@ -8,7 +8,7 @@ from typing import Final
 
 from artifacts.store import ArtifactStore
 from chains.errors import InvalidChain
-from chains.files import attached_files, replace_files
+from chains.files import attached_files, foreign_files, replace_files
 from chains.limits import MAX_FILE_BYTES
 from chains.reading import read_placed_chain
 from chains.spec import Ask, ChainSpec, Research
@@ -52,7 +52,7 @@ def read_chain_file(path: str, *, allowed_folders: Sequence[Path] = ()) -> Chain
     folder = Path() if path == _STDIN else Path(path).parent
     folders = allowed_folders if path == _STDIN else (folder, *allowed_folders)
     attached: dict[str, LocalFile | Attachment] = {}
-    problems: list[str] = []
+    problems = [f"{chain.place_of(path)}: {why_not}" for path, why_not in foreign_files(chain.spec)]
     for name, where in attached_files(chain.spec).items():
         try:
             attached[name] = _attached(name, folder, folders, is_stdin=path == _STDIN)

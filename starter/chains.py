@@ -29,6 +29,7 @@ from temporalio.exceptions import TemporalError as SdkError
 
 from chains.checking import check
 from chains.errors import InvalidInputs
+from chains.files import foreign_files
 from chains.inputs import complete_inputs
 from chains.messages import CHAIN, ChainPhase, ChainRequest, ChainResult, ChainStatus, DecideStep
 from chains.spec import ChainSpec
@@ -398,6 +399,8 @@ def _checked(request: ChainRequest) -> ChainRequest:
     for problem in check(request.spec, may_name_files=False):
         where = ".".join(str(part) for part in problem.path)
         raise InvalidInput(f"{where}: {problem.message}" if where else problem.message)
+    for path, why_not in foreign_files(request.spec):
+        raise InvalidInput(f"{'.'.join(map(str, path))}: {why_not}")
     try:
         inputs = complete_inputs(request.spec, request.inputs)
     except InvalidInputs as error:

@@ -292,11 +292,13 @@ async def list_conversations(client: Client, *, limit: int = 20) -> list[Convers
     return rows
 
 
-async def origin_of(client: Client, run_id: str) -> Origin:
-    """Return what a conversation needs to follow up on a finished run.
+async def following_up(client: Client, request: ConversationRequest, run_id: str) -> ConversationRequest:
+    """Return ``request`` for a conversation that follows up on a finished run.
+
+    It is for the run's tenant, to whom the run's text belongs.
 
     Raises:
-        InvalidInput: The run goes on, or left no answer.
+        InvalidInput: The run goes on, left no answer, or is of another tenant.
         RunNotFound: There is no such run.
         TemporalError: Temporal could not be asked.
     """
@@ -309,16 +311,22 @@ async def origin_of(client: Client, run_id: str) -> Origin:
     if result is None or not result.interaction_ids or view.exit_code is not ExitCode.DONE:
         raise InvalidInput(f"run {run_id} ended as {view.phase.value}; there is no answer to follow up on")
     async with temporal_errors(client, run_id=run_id):
-        request = await request_of(client, run_id)
+        asked = await request_of(client, run_id)
+    tenant = None if asked is None else asked.tenant
+    if request.tenant not in (None, tenant):
+        raise InvalidInput(
+            f"run {run_id} is not of tenant {request.tenant!r}, so it is not followed up on there"
+        )
     # A run of a version that kept no text beside its report.
     report = artifact_named(result, REPORT)
-    question = request.input if request is not None else view.question or ""
-    return Origin(
+    question = asked.input if asked is not None else view.question or ""
+    origin = Origin(
         run_id=run_id,
         interaction_id=result.interaction_ids[-1],
         question=question[: limits.MAX_ORIGIN_CHARS],
         text_uri=result.text_uri or (report.uri if report is not None else None),
     )
+    return request.model_copy(update={"origin": origin, "tenant": tenant})
 
 
 def _first_attributes(request: ConversationRequest) -> TypedSearchAttributes:

@@ -77,6 +77,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deadline import Deadline
     from workflows.failures import Failure, failure_of
     from workflows.inputs import NO_INPUT, decode_request
+    from workflows.parents import rights_of
     from workflows.tool_round import ToolRound
 
 _UNNAMED: Final = (
@@ -442,6 +443,7 @@ class AgentRunWorkflow:
                     functions=tuple(tool for tool in self._catalog.tools if tool.name in wanted),
                     is_foreground=self._is_foreground,
                     store=self._store,
+                    rights=rights_of(self._request),
                 ),
                 start_to_close_timeout=timeouts.FOREGROUND_SUBMIT_TIMEOUT
                 if self._is_foreground

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from chains.checking import check
     from chains.details import render_chain
     from chains.errors import InvalidInputs, NotPossible, StepErrorCode
+    from chains.files import foreign_files
     from chains.messages import (
         CHAIN,
         ChainPhase,
@@ -92,6 +93,10 @@ class ChainWorkflow:
             for problem in check(self._request.spec, may_name_files=False):
                 where = ".".join(str(part) for part in problem.path)
                 raise _invalid(f"{where}: {problem.message}")
+            for path, why_not in foreign_files(self._request.spec):
+                # What began before goes on; its runs are refused the file.
+                if workflow.patched("refuse-foreign-files"):
+                    raise _invalid(f"{'.'.join(map(str, path))}: {why_not}")
             self._schedule = Schedule(
                 self._request, chain_id=info.workflow_id, started_at=info.workflow_start_time
             )

@@ -17,11 +17,15 @@ with workflow.unsafe.imports_passed_through():
     from runs.asked import Asked
     from runs.errors import WorkflowErrorType
     from runs.messages import AgentRunRequest
+    from workflows.parents import is_ours, was_continued
 
 _Input = TypeVar("_Input", bound=BaseModel)
 
 _REFUSED_FIELDS: Final = "refuse-unknown-fields"
 """What began with fields that nobody knows, when they were ignored, goes on without them."""
+
+_REFUSED_STATE: Final = "refuse-given-state"
+"""What began with a state that somebody wrote goes on with it."""
 
 _UNREADABLE: Final = "sent in a form that this version cannot read; send one JSON object"
 
@@ -71,17 +75,15 @@ def decode_input(raw: RawValue, kind: type[_Input], *, what: str, hint: str) -> 
 
 
 def _why_refused(decoded: BaseModel) -> str | None:
-    """Return what is wrong with the fields that were left out; None where nothing is."""
-    if not isinstance(decoded, Asked) or decoded.unknown is None or not _is_new(decoded):
+    """Return what is wrong with an input that can be decoded; None where nothing is.
+
+    Patches are asked for only where something is, so that a sound input has no marker in its history.
+    """
+    if not isinstance(decoded, Asked) or is_ours():
+        # A run of a parent of ours may be of a newer version, and have fields that this one does not know.
         return None
-    # Asked only now, so that a sound input has no marker in its history.
-    return decoded.unknown if workflow.patched(_REFUSED_FIELDS) else None
-
-
-def _is_new(decoded: Asked) -> bool:
-    """Return whether somebody wrote this, rather than a workflow of ours, which may be of a newer version."""
-    info = workflow.info()
-    is_ours = info.parent is not None and info.workflow_id.startswith(
-        (f"{info.parent.workflow_id}-turn-", f"{info.parent.workflow_id}.")
-    )
-    return not is_ours and getattr(decoded, "state", None) is None
+    if getattr(decoded, "state", None) is not None:
+        # It names files that the chain may read, so nobody else may write it.
+        is_given = not was_continued() and workflow.patched(_REFUSED_STATE)
+        return "state: only the workflow gives itself one; leave it out" if is_given else None
+    return decoded.unknown if decoded.unknown and workflow.patched(_REFUSED_FIELDS) else None

@@ -25,7 +25,7 @@ from starter.commands.chat_reading import (
 from starter.commands.chat_session import Session
 from starter.commands.chat_showing import Display
 from starter.commands.setup import load_settings
-from starter.conversations import list_conversations, new_conversation_id, origin_of
+from starter.conversations import following_up, list_conversations, new_conversation_id
 from starter.errors import ConversationClosed, ExitCode, InvalidInput, RunStillRunning, TemporalUnreachable
 from starter.files import open_store
 from starter.output import Output
@@ -72,8 +72,7 @@ async def chat(options: ChatOptions, *, output: Output) -> ExitCode:
     store = open_store(settings.artifacts_url)
     client = await connect()
     if request is not None and options.from_run_id is not None:
-        origin = await origin_of(client, parse_run_id(options.from_run_id))
-        request = request.model_copy(update={"origin": origin})
+        request = await following_up(client, request, parse_run_id(options.from_run_id))
     reader: Reader = TerminalReader(settings.home / _HISTORY_FILE) if output.is_interactive else LineReader()
     session = Session(
         client,

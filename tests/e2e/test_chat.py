@@ -114,12 +114,14 @@ def test_what_the_api_forgot_it_is_told_again(longhaul: Command, stack: Stack) -
 
 
 def test_a_research_that_the_api_forgot_can_still_be_followed_up(longhaul: Command, stack: Stack) -> None:
-    """From the report that was stored."""
+    """From the report that was stored, by the run's own tenant."""
     directive = "[[emulator duration_s=30 fault=expired expire_after_s=3600]]"
-    assert (
-        longhaul("research", f"My tea is oolong. Why is it bitter? {directive}", "--id", "bitter").code == 0
-    )
+    question = f"My tea is oolong. Why is it bitter? {directive}"
+    assert longhaul("research", question, "--id", "bitter", "--tenant", "kitchen").code == 0
     stack.let_pass(7_200)
+    refused = longhaul("chat", "--from", "bitter", "--tenant", "cellar", stdin="What is my tea?\n")
+    assert refused.code == 2
+    assert "run bitter is not of tenant 'cellar'" in refused.err
     ended = longhaul("chat", "--from", "bitter", stdin="What is my tea?\n")
     assert ended.out.startswith("Your tea is oolong.")
     assert "the API had forgotten" in ended.err

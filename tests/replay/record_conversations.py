@@ -140,6 +140,7 @@ CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = 
         FakeRuns,
         _say_two,
     ),
+    # Recorded before a state that somebody gives was refused.
     "conversation_carried": (
         REQUEST.model_copy(
             update={

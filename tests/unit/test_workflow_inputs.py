@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from chains.messages import ChainRequest
 from runs.messages import AgentRunRequest
-from workflows import inputs
+from workflows import inputs, parents
 from workflows.inputs import decode_input, decode_request
 
 MISSPELT = {"model": "m", "input": "?", "deadlin_s": 60}
@@ -31,16 +31,25 @@ class Started:
     workflow_id: str = "tea"
     parent: str | None = None
     is_patched: bool = True
+    continued_run_id: str | None = None
+    cron_schedule: str | None = None
+    attempt: int = 1
     asked: int = 0
 
     def info(self) -> Any:
         """As the SDK has it."""
         parent = self.parent and SimpleNamespace(workflow_id=self.parent)
-        return SimpleNamespace(workflow_id=self.workflow_id, parent=parent)
+        return SimpleNamespace(
+            workflow_id=self.workflow_id,
+            parent=parent,
+            continued_run_id=self.continued_run_id,
+            cron_schedule=self.cron_schedule,
+            attempt=self.attempt,
+        )
 
     def patched(self, name: str) -> bool:
         """As the SDK has it; counts."""
-        assert name == "refuse-unknown-fields"
+        assert name in {"refuse-unknown-fields", "refuse-given-state"}
         self.asked += 1
         return self.is_patched
 
@@ -54,9 +63,15 @@ def raw(document: object) -> RawValue:
     return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(document).encode()))
 
 
+def begin(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
+    """Put ``started`` in the SDK's place."""
+    for module in (inputs, parents):
+        monkeypatch.setattr(module, "workflow", started)
+
+
 def decoded(monkeypatch: pytest.MonkeyPatch, started: Started) -> AgentRunRequest:
     """The request of a workflow whose input has a field under a wrong name."""
-    monkeypatch.setattr(inputs, "workflow", started)
+    begin(monkeypatch, started)
     return decode_request(raw(MISSPELT))
 
 
@@ -82,17 +97,39 @@ def test_a_run_of_our_own_parents_is_not_refused(monkeypatch: pytest.MonkeyPatch
     assert started.asked == 0
 
 
+CARRIED = {
+    "spec": {"name": "n", "steps": {"a": {"ask": "?"}}},
+    "newer": 1,
+    "state": {"units": {}, "newer": 1},
+}
+
+
 def test_what_is_carried_along_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain that was continued as new by a newer version goes on with an older one."""
-    monkeypatch.setattr(inputs, "workflow", started := Started())
-    spec = {"name": "n", "steps": {"a": {"ask": "?"}}}
-    carried = {"spec": spec, "newer": 1, "state": {"units": {}, "newer": 1}}
-    assert decode_input(raw(carried), ChainRequest, what="chain", hint="").state is not None
+    begin(monkeypatch, started := Started(continued_run_id="earlier"))
+    assert decode_input(raw(CARRIED), ChainRequest, what="chain", hint="").state is not None
     assert started.asked == 0
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        Started(),
+        Started(continued_run_id="earlier", cron_schedule="* * * * *"),
+        Started(continued_run_id="earlier", attempt=2),
+    ],
+)
+def test_a_state_that_somebody_wrote_is_refused(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
+    """It could name any file for the chain to read, also by way of a schedule or a retry."""
+    begin(monkeypatch, started)
+    with pytest.raises(ApplicationError, match="not a chain: state: only the workflow gives itself one"):
+        decode_input(raw(CARRIED), ChainRequest, what="chain", hint="")
+    begin(monkeypatch, Started(is_patched=False))
+    assert decode_input(raw(CARRIED), ChainRequest, what="chain", hint="").state is not None
 
 
 def test_a_sound_input_leaves_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch that is asked for is an event of the history, which a run has thirty of."""
-    monkeypatch.setattr(inputs, "workflow", started := Started())
+    begin(monkeypatch, started := Started())
     decode_request(raw({"model": "m", "input": "?"}))
     assert started.asked == 0

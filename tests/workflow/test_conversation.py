@@ -44,6 +44,7 @@ from starter.conversations import send_message
 from tests.dev_server import running_dev_server
 from tests.e2e.stack import assert_eventually
 from tests.workflow.fake_runs import SPENT, FakeRuns, answered, failed, worker_of_runs
+from workflows import inputs
 from workflows.conversation import ConversationWorkflow
 
 Handle = WorkflowHandle[ConversationWorkflow, ConversationResult]
@@ -555,9 +556,10 @@ async def test_waiting_messages_are_carried_along(talking: Open, runs: FakeRuns,
 
 
 async def test_a_conversation_that_is_closed_ends_in_whichever_execution_answers_the_last(
-    talking: Open, runs: FakeRuns
+    talking: Open, runs: FakeRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That it takes no more is carried along with what waits."""
+    monkeypatch.setattr(inputs, "was_continued", lambda: True)
     texts = [f"message {number}" for number in range(23)]
     now = datetime.now(UTC)
     waiting = tuple(SendMessage(message_id=text, text=text) for text in texts)
@@ -636,6 +638,7 @@ async def test_a_run_whose_interaction_is_gone_is_told(talking: Open, runs: Fake
         {"model": "m", "generation": {"stop_sequences": ["x" * limits.MAX_CONVERSATION_BYTES]}},
         {"agent": "deep-research-preview-04-2026", "tools": [{"type": "function", "name": "f"}]},
         {"model": "m", "origin": {"run_id": "r"}},
+        {"model": "m", "state": {"started_at": "2026-01-01T00:00Z", "active_at": "2026-01-01T00:00Z"}},
     ],
 )
 async def test_an_input_that_is_no_conversation_is_refused_at_once(talking: Open, sent: object) -> None:

@@ -29,6 +29,7 @@ _PAYLOAD_BYTES = 2 * 1024 * 1024
 
 _FIELDS_OF_A_TURN = {
     "input", "quotes", "attachments", "previous_interaction_id", "transcript", "budget", "planning",
+    "may_read",
 }  # fmt: skip
 """What a conversation does not say for all its turns."""
 
@@ -73,6 +74,7 @@ def test_all_of_a_conversation_goes_into_each_turn() -> None:
             "transcript": place,
             "previous_interaction_id": "v1_1",
             "budget": {"max_tokens": 5},
+            "may_read": (),
         }
     )
     assert turn == run
