@@ -22,8 +22,9 @@ from interactions.errors import (
     InvalidCall,
     MalformedResponse,
     ResponseTooLarge,
+    WrongInteraction,
 )
-from interactions.faults import LIBRARY_ERRORS, from_library, from_status, read_problem
+from interactions.faults import LIBRARY_ERRORS, from_library, from_status, read_problem, tidy
 from interactions.pool import Connections
 from interactions.redaction import Redactor
 from interactions.requests import CreateInteraction
@@ -33,6 +34,9 @@ from interactions.stream import EventStream, JsonReply, Reply, SseReply
 _MAX_ID_CHARS: Final = 1024
 # An error body says one sentence; more is a page of HTML that nobody will read.
 _MAX_ERROR_BYTES: Final = 256 * 1024
+
+# Enough to know one by, whatever stands in its place.
+_SHOWN_ID_CHARS: Final = 150
 
 _JSON: Final = "application/json"
 _SSE: Final = "text/event-stream"
@@ -114,10 +118,11 @@ class InteractionsClient:
         Raises:
             ApiStatusError: The service answered with an error: 404 once it is deleted or expired, but
                 also, with 403, for moments after the create.
+            WrongInteraction: The answer is not about this interaction.
             InteractionsError: See ``interactions.errors``.
         """
         status_code, body = await self._call("GET", self._url(interaction_id))
-        return self._interaction(status_code, body)
+        return self._this_interaction(interaction_id, status_code, body)
 
     async def cancel(self, interaction_id: str) -> Interaction:
         """Ask the service to stop an interaction. Safe to repeat; the truth is in a later :meth:`get`.
@@ -167,7 +172,7 @@ class InteractionsClient:
         url = f"{self._url(interaction_id)}?stream=true"
         if last_event_id is not None:
             url += f"&last_event_id={_quoted(last_event_id, 'last_event_id')}"
-        async with self._open_stream("GET", url) as events:
+        async with self._open_stream("GET", url, interaction_id=interaction_id) as events:
             yield events
 
     def _url(self, interaction_id: str) -> str:
@@ -203,7 +208,7 @@ class InteractionsClient:
 
     @contextlib.asynccontextmanager
     async def _open_stream(
-        self, method: str, url: str, *, content: bytes | None = None
+        self, method: str, url: str, *, content: bytes | None = None, interaction_id: str | None = None
     ) -> AsyncIterator[EventStream]:
         response: httpx.Response | None = None
         body = b""
@@ -232,7 +237,11 @@ class InteractionsClient:
                 reply = SseReply(response, self._config.max_event_bytes, self._redactor)
             else:
                 # A server that ignores ``stream`` still accepted the create, and this has its id.
-                reply = JsonReply(self._interaction(response.status_code, body))
+                reply = JsonReply(
+                    self._interaction(response.status_code, body)
+                    if interaction_id is None
+                    else self._this_interaction(interaction_id, response.status_code, body)
+                )
             async with contextlib.aclosing(EventStream(reply)) as events:
                 yield events
         finally:
@@ -316,10 +325,26 @@ class InteractionsClient:
             )
         return parse_interaction(document, body)
 
+    def _this_interaction(self, interaction_id: str, status_code: int, body: bytes) -> Interaction:
+        interaction = self._interaction(status_code, body)
+        # Whatever can be asked for is stored, and then the reference promises the id ("Required. Output
+        # only."): a body without one comes from somewhere else, like one with another's.
+        if interaction.id != interaction_id:
+            other = tidy(interaction.id, _SHOWN_ID_CHARS) or "without an id"
+            raise WrongInteraction(
+                f"a look was answered with another interaction, {other}", status_code=status_code
+            )
+        return interaction
+
 
 def _is_event_stream(response: httpx.Response) -> bool:
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return response.is_success and media_type == _SSE
+
+
+def can_be_asked_for(interaction_id: str) -> bool:
+    """Return whether the client can name an interaction: an id that it cannot is none that helps anybody."""
+    return _why_no_segment(interaction_id) is None
 
 
 def _quoted(value: str, what: str) -> str:
@@ -328,8 +353,13 @@ def _quoted(value: str, what: str) -> str:
     Raises:
         InvalidCall: It can be no id of the service, or would change where the request goes.
     """
-    if not 0 < len(value) <= _MAX_ID_CHARS or not value.isascii() or not value.isprintable() or " " in value:
-        raise InvalidCall(f"{what} must be 1 to {_MAX_ID_CHARS} printable ASCII characters without spaces")
-    if value in (".", ".."):
-        raise InvalidCall(f"{what} must not be {value!r}")
+    if why_not := _why_no_segment(value):
+        raise InvalidCall(f"{what} {why_not}")
     return quote(value, safe="")
+
+
+def _why_no_segment(value: str) -> str | None:
+    if not 0 < len(value) <= _MAX_ID_CHARS or not value.isascii() or not value.isprintable() or " " in value:
+        return f"must be 1 to {_MAX_ID_CHARS} printable ASCII characters without spaces"
+    # As a segment they would be another path.
+    return f"must not be {value!r}" if value in (".", "..") else None

@@ -9,6 +9,7 @@
   x ApiStatusError       the service answered with an error status
   x MalformedResponse    the service answered 2xx with something else than promised
     + ResponseTooLarge   it answered with more than we are willing to hold
+    + WrongInteraction   it answered with another interaction than the one asked for
 
 Whoever submits asks two questions, in this order: may the request have run (``may_have_run``; then it
 must not be sent again), and may the same request succeed later (``is_transient``)? Reads ask only the
@@ -29,6 +30,8 @@ class InteractionsError(Exception):
         status_code: The HTTP status, if one arrived.
         code: The API's snake_case word, for example ``not_found``, if one arrived.
         retry_after_s: How long the service asks to wait, if it said so.
+        is_googles: Whether an error status came in one of Google's own forms of body; False for whatever
+            else may have answered, and for what is no answer.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only facts, each named where it is given
@@ -40,6 +43,7 @@ class InteractionsError(Exception):
         status_code: int | None = None,
         code: str | None = None,
         retry_after_s: float | None = None,
+        is_googles: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -48,6 +52,7 @@ class InteractionsError(Exception):
         self.status_code = status_code
         self.code = code
         self.retry_after_s = retry_after_s
+        self.is_googles = is_googles
 
 
 class InvalidCall(InteractionsError):
@@ -60,8 +65,8 @@ class InvalidCall(InteractionsError):
 class ConnectFailed(InteractionsError):
     """No connection could be made, so the service knows nothing of the request."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, may_have_run=False, is_transient=True)
+    def __init__(self, message: str, *, is_transient: bool = True) -> None:
+        super().__init__(message, may_have_run=False, is_transient=is_transient)
 
 
 class ExchangeBroken(InteractionsError):
@@ -107,3 +112,7 @@ class ResponseTooLarge(MalformedResponse):
     def __init__(self, message: str, *, status_code: int) -> None:
         super().__init__(message, status_code=status_code)
         self.is_transient = False
+
+
+class WrongInteraction(MalformedResponse):
+    """The answer shows another interaction than the one asked for, or one without an id; as a cache may."""

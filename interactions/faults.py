@@ -1,5 +1,7 @@
 """From what the HTTP library raises, and from what the service answers, to our errors.
 
+What a status means is in `interactions.outcomes`; here the body is read.
+
 Source:
     https://ai.google.dev/gemini-api/docs/api-errors, read 2026-11-22, for the codes and the body; the other
     two body forms come from gateways in front of the service and are seen in issue reports.
@@ -10,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import httpx2 as httpx
@@ -23,6 +26,7 @@ from interactions.errors import (
     InteractionsError,
     InvalidCall,
 )
+from interactions.outcomes import Form, row_of
 from interactions.redaction import Redactor
 
 LIBRARY_ERRORS: Final = (
@@ -46,52 +50,21 @@ _NOT_SENDABLE: Final = (
 )
 
 
-class Outcome(NamedTuple):
-    """What an error status says about the request."""
-
-    may_have_run: bool
-    is_transient: bool
-
-
-_REFUSED: Final = Outcome(may_have_run=False, is_transient=True)
-"""Certainly not run, and worth sending again."""
-_REJECTED: Final = Outcome(may_have_run=False, is_transient=False)
-"""Looked at and turned down; sending it again changes nothing."""
-_UNKNOWN: Final = Outcome(may_have_run=True, is_transient=True)
-"""From the service or from something in front of it, before or after it began."""
-
-OUTCOMES: Final[dict[int, Outcome]] = {
-    400: _REJECTED,
-    401: _REJECTED,
-    402: _REJECTED,
-    403: _REJECTED,
-    404: _REJECTED,
-    408: _UNKNOWN,
-    409: _REJECTED,
-    416: _REJECTED,
-    422: _REJECTED,
-    425: _UNKNOWN,
-    429: _REFUSED,
-    499: _UNKNOWN,
-    500: _UNKNOWN,
-    501: _REJECTED,
-    502: _UNKNOWN,
-    503: _UNKNOWN,
-    504: _UNKNOWN,
-}
-"""What each status means. It decides whether a submission may be sent again, so each row has a test."""
-
-OUTCOMES_BY_SERVICE: Final[dict[int, Outcome]] = {503: _REFUSED}
-"""Where it matters that the service itself speaks. One that says it is overloaded has not begun; a gateway's
-503, in the older form, in HTML or empty, may come after the service has accepted."""
-
-_FIRST_SERVER_ERROR: Final = 500
-
 # Long enough for what a person needs to see, short enough for Temporal's failure and every log line.
 MAX_MESSAGE_CHARS: Final = 500
 _MAX_CODE_CHARS: Final = 100
 # Daily quotas reset at midnight, so no honest hint is longer; a longer one must not park a run for good.
 _MAX_RETRY_AFTER_S: Final = 24 * 3600.0
+
+_SERVICES_WORD: Final = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_FRONT_ENDS_WORD: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+
+_FOREIGN_FIELDS: Final = frozenset({"type", "param"})
+"""What OpenAI's errors have beside ``code`` and ``message``. Many gateways answer in that form, whatever is
+behind them; without these it would be the service's own."""
+
+_PROXY_ASKS: Final = f"{HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value} "
+"""How the library's error begins where a proxy refused to open a tunnel."""
 
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
 
@@ -107,6 +80,10 @@ def from_library(error: Exception, redactor: Redactor) -> InteractionsError:
     """Return our error for what the HTTP library raised."""
     detail = tidy(redactor.text(str(error)))
     message = f"{type(error).__name__}: {detail}" if detail else type(error).__name__
+    if isinstance(error, httpx.ProxyError) and detail.startswith(_PROXY_ASKS):
+        # A tunnel is asked for before anything else is said, so it is the proxy's word alone.
+        advice = row_of(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, Form.OTHER).advice
+        return ConnectFailed(f"{message}; {advice}", is_transient=False)
     if isinstance(error, _NOT_SENT):
         return ConnectFailed(message)
     if isinstance(error, _NOT_SENDABLE):
@@ -123,14 +100,13 @@ class ApiProblemBody(NamedTuple):
         code: The API's word, if there is one.
         message: For people.
         status_code: The HTTP status of the older form.
-        is_by_service: Whether it has the form that only the service itself writes; a gateway in front of it
-            keeps to the older one (https://ai.google.dev/gemini-api/docs/api-errors, read 2026-11-22).
+        form: Who speaks, if the answer has the status that the body names.
     """
 
     code: str | None
     message: str
     status_code: int | None
-    is_by_service: bool
+    form: Form
 
 
 def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
@@ -157,8 +133,17 @@ def read_problem(body: bytes, redactor: Redactor) -> ApiProblemBody | None:
         code=None if word is None else tidy(redactor.text(word), _MAX_CODE_CHARS),
         message=tidy(redactor.text(message)),
         status_code=code if isinstance(code, int) else None,
-        is_by_service=isinstance(code, str) and status is None and not is_wrapped,
+        form=Form.OTHER if is_wrapped else _form_of(problem),
     )
+
+
+def _form_of(problem: Mapping[str, Any]) -> Form:
+    code, status = problem["code"], problem.get("status")
+    if isinstance(code, int):
+        is_front_end = isinstance(status, str) and _FRONT_ENDS_WORD.fullmatch(status) is not None
+        return Form.FRONT_END if is_front_end else Form.OTHER
+    is_service = status is None and _SERVICES_WORD.fullmatch(code) is not None
+    return Form.SERVICE if is_service and not _FOREIGN_FIELDS & problem.keys() else Form.OTHER
 
 
 def from_status(
@@ -166,24 +151,28 @@ def from_status(
 ) -> ApiStatusError:
     """Return our error for an answer other than 2xx. ``body`` may be empty, cut or anything at all."""
     problem = read_problem(body, redactor)
-    outcome = OUTCOMES.get(status_code)
-    if outcome is None:
-        # Nobody knows what a status without a row means; redirects and other 4xx at least do not change.
-        outcome = Outcome(may_have_run=True, is_transient=status_code >= _FIRST_SERVER_ERROR)
-    if problem is not None and problem.is_by_service:
-        outcome = OUTCOMES_BY_SERVICE.get(status_code, outcome)
+    form = Form.OTHER if problem is None else problem.form
+    if problem is not None and form is Form.FRONT_END and problem.status_code != status_code:
+        # Somebody in between has passed on a body under a status of its own.
+        form = Form.OTHER
+    row = row_of(status_code, form)
     parts = [f"HTTP {status_code}"]
     if problem is not None:
         parts += [part for part in (problem.code, problem.message) if part]
     else:
         parts.append("without an API error body" if body else "with an empty body")
+    message = tidy(": ".join(parts))
+    if row.advice:
+        # The answer's own text is cut first: what to do is the more useful half.
+        message = f"{tidy(message, MAX_MESSAGE_CHARS - len(row.advice) - 2)}; {row.advice}"
     return ApiStatusError(
-        tidy(": ".join(parts)),
-        may_have_run=outcome.may_have_run,
-        is_transient=outcome.is_transient,
+        message,
+        may_have_run=row.outcome.may_have_run,
+        is_transient=row.outcome.is_transient,
         status_code=status_code,
         code=None if problem is None else problem.code,
         retry_after_s=retry_after_s(headers),
+        is_googles=form is not Form.OTHER,
     )
 
 

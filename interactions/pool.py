@@ -10,6 +10,7 @@ httpx2 2.16.)
 import contextlib
 import ssl
 from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx2 as httpx
@@ -20,6 +21,15 @@ from interactions.config import ApiConfig
 _CONNECTIONS_A_POOL: Final = 16
 # Front ends drop idle connections after minutes; to drop them first avoids most lost races.
 _KEEPALIVE_S: Final = 45.0
+
+
+def _no_cookies() -> CookieJar:
+    """Return a jar that takes nothing and gives nothing.
+
+    The API has no use for cookies. What sets them is something in front of it, and those of one run's answer
+    would be sent with every other run's requests, until they are too long for it.
+    """
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 class _Pool:
@@ -54,6 +64,7 @@ class Connections:
                 trust_env=trust_env,
                 verify=verify,
                 transport=transport,
+                cookies=_no_cookies(),
             )
 
         each = min(_CONNECTIONS_A_POOL, config.max_connections)

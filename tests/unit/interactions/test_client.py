@@ -90,8 +90,8 @@ async def test_an_id_stays_inside_its_path_segment() -> None:
     """Characters with a meaning in URLs are quoted."""
     seen = Recorder()
     async with client_over(seen) as client:
-        await client.get("../a?b=c#d%2f")
-    assert seen.requests[0].url.raw_path == b"/v1beta/interactions/..%2Fa%3Fb%3Dc%23d%252f"
+        await client.cancel("../a?b=c#d%2f")
+    assert seen.requests[0].url.raw_path == b"/v1beta/interactions/..%2Fa%3Fb%3Dc%23d%252f/cancel"
 
 
 @pytest.mark.parametrize("changes", [{}, {"api_version": "v1"}, {"base_url": "http://host/prefix/"}])
@@ -99,9 +99,11 @@ async def test_the_address_is_base_url_version_and_path(changes: dict[str, str])
     """Base URL (with any prefix) and version come from the configuration."""
     seen = Recorder()
     async with client_over(seen, **changes) as client:
-        await client.get("a")
+        await client.cancel("a")
     prefix = "/prefix" if "base_url" in changes else ""
-    assert seen.requests[0].url.path == f"{prefix}/{changes.get('api_version', 'v1beta')}/interactions/a"
+    assert (
+        seen.requests[0].url.path == f"{prefix}/{changes.get('api_version', 'v1beta')}/interactions/a/cancel"
+    )
 
 
 async def test_vertex_uses_project_path_bearer_token_and_quota_project() -> None:
@@ -214,13 +216,43 @@ async def test_hundreds_of_looks_run_at_once() -> None:
 
     async def dialogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal arrived
-        await read_request(reader)
+        head = await read_request(reader)
         arrived += 1
         if arrived == 100:
             all_here.set()
         await all_here.wait()
-        writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{"status":"ok"}')
+        body = b'{"id":"%s","status":"ok"}' % head.split()[1].rpartition(b"/")[2]
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
 
     async with serving(dialogue) as address, InteractionsClient(config(base_url=address)) as client:
         looks = await asyncio.gather(*(client.get(f"i{n}") for n in range(100)))
     assert {look.status for look in looks} == {"ok"}
+
+
+async def test_cookies_of_one_answer_go_nowhere() -> None:
+    """What a front end sets with one run's answer is sent with no other request, and does not add up."""
+    seen: list[bytes] = []
+    set_cookies = b"".join(b"set-cookie: c%d=%s; Path=/\r\n" % (n, b"x" * 4000) for n in range(5))
+
+    async def dialogue(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await read_request(reader))
+        body = b'{"id":"v1_a","status":"in_progress"}'
+        writer.write(b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n%s" % (set_cookies, len(body), body))
+
+    async with serving(dialogue) as address, InteractionsClient(config(base_url=address)) as client:
+        for _ in range(2):
+            await client.create(CREATE)
+            await client.get("v1_a")
+            await client.cancel("v1_a")
+    assert len(seen) == 6
+    assert not [head for head in seen if b"\r\ncookie:" in head.lower()]
+
+
+@pytest.mark.parametrize("body", [{"id": "v1_b", "status": "completed"}, {"status": "completed"}])
+async def test_a_look_is_answered_with_what_was_asked_for(body: dict[str, str]) -> None:
+    """A cache that mixes up its entries is noticed; so is a body that shows no id at all."""
+    async with client_over(answering(200, json=body)) as client:
+        error = await failure(client.get("v1_a"))
+    assert "another interaction" in error.message
+    assert body.get("id", "without an id") in error.message
+    assert error.is_transient
