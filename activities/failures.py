@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import SETTLE_AGAIN_AT_MOST
 from artifacts.errors import ArtifactsError, StoreUnavailable
-from interactions.errors import InteractionsError
+from interactions.errors import ConnectFailed, InteractionsError
 from interactions.requests import CreateInteraction
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.limits import MAX_ERROR_CHARS
@@ -19,6 +19,11 @@ _CREDENTIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 _GONE: Final = re.compile(r"not found|not exist|no longer|expired|deleted|unknown", re.IGNORECASE)
 """How a 400 may say that there is no such interaction; that it is still running is said otherwise."""
+
+
+def is_missing(error: InteractionsError) -> bool:
+    """Return whether Google says that there is no such interaction; anybody's 404 would not prove it."""
+    return error.status_code == HTTPStatus.NOT_FOUND and error.is_googles
 
 
 class NotSendable(Exception):
@@ -48,11 +53,13 @@ def submission_failure(error: InteractionsError, create: CreateInteraction) -> A
     if error.may_have_run:
         kind, code = ActivityErrorType.SUBMISSION_UNKNOWN, RunErrorCode.SUBMISSION_UNKNOWN
     elif error.is_transient:
-        kind, code = ActivityErrorType.SUBMISSION_REFUSED, RunErrorCode.REJECTED
+        was_sent = not isinstance(error, ConnectFailed)
+        kind = ActivityErrorType.SUBMISSION_REFUSED
+        code = RunErrorCode.REJECTED if was_sent else RunErrorCode.NOT_SENT
     else:
         kind, code = ActivityErrorType.SUBMISSION_REJECTED, _why_rejected(error, create)
     message = error.message
-    if error.status_code in _CREDENTIALS:
+    if error.status_code in _CREDENTIALS and not error.may_have_run:
         code = RunErrorCode.BAD_CREDENTIALS
         message = f"{message}. Check the worker's GEMINI_API_KEY, and that it may use this agent"
     # Details hold only what is there: a null would have to be told from a missing one for ever.
@@ -115,7 +122,7 @@ def not_sent(reason: str) -> ApplicationError:
     """Return the error of a submission that certainly was not sent, and may be."""
     return ApplicationError(
         reason,
-        RunErrorCode.REJECTED.value,
+        RunErrorCode.NOT_SENT.value,
         type=ActivityErrorType.SUBMISSION_REFUSED,
         non_retryable=True,
     )
@@ -168,6 +175,16 @@ def not_settled(reason: str, *, code: RunErrorCode, retry_after_s: float | None 
         next_retry_delay=None
         if retry_after_s is None
         else min(timedelta(seconds=retry_after_s), SETTLE_AGAIN_AT_MOST),
+    )
+
+
+def runs_again(interaction_id: str, status: str) -> ApplicationError:
+    """Return the error that sends a run back from settling to watching."""
+    return ApplicationError(
+        f"interaction {interaction_id} had ended, and is {status!r} again"[:MAX_ERROR_CHARS],
+        type=ActivityErrorType.RUNS_AGAIN,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
     )
 
 

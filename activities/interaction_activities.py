@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -23,11 +22,11 @@ from activities.timeouts import MISSING_GRACE
 from activities.working_up import FOLLOWED
 from artifacts.errors import ArtifactsError
 from interactions.client import InteractionsClient
-from interactions.errors import InteractionsError
+from interactions.errors import InteractionsError, WrongInteraction
 from interactions.responses import Interaction
 from interactions.statuses import Standing, Status
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.limits import MAX_ERROR_CHARS
+from runs.limits import MAX_ERROR_CHARS, MAX_NOTE_CHARS
 from runs.messages import (
     CancelInteraction,
     CancelReport,
@@ -51,6 +50,9 @@ be all there will be. Before, a worker with the right one is given the chance to
 
 _ELSEWHERE_AGAIN_S: Final = 2.0
 """Between two of them: another worker takes it at once, if there is one."""
+
+_MAX_LOOK_NOTES: Final = 3
+"""Of one interaction's looks: enough to see what goes on, in details that are rewritten at every look."""
 
 
 class InteractionActivities:
@@ -151,7 +153,7 @@ class InteractionActivities:
         try:
             interaction = await self._client.get(checked.interaction_id)
         except InteractionsError as error:
-            if error.status_code == HTTPStatus.NOT_FOUND:
+            if failures.is_missing(error):
                 raise failures.lost(checked.interaction_id) from error
             raise ApplicationError(error.message, non_retryable=not error.is_transient) from error
         return sighting_of(interaction, looks=1)
@@ -177,7 +179,8 @@ class InteractionActivities:
             seen = _after_failed_look(before, error, now=now)
             retry_after_s = error.retry_after_s
         else:
-            seen = sighting_of(interaction, looks=before.looks + 1).model_copy(update={"seen_at": now})
+            seen = sighting_of(interaction, looks=before.looks + 1)
+            seen = seen.model_copy(update={"seen_at": now, "notes": before.notes})
             if seen.has_ended:
                 log.info("interaction.ended", interaction_id=watched.interaction_id, looks=seen.looks)
                 return seen
@@ -202,7 +205,7 @@ class InteractionActivities:
         May be repeated: reading costs nothing, and files are written whole under the same names.
 
         Raises:
-            ApplicationError: type ``NotSettled``, to be tried again, or ``InteractionLost``.
+            ApplicationError: type ``NotSettled``, to be tried again, ``RunsAgain`` or ``InteractionLost``.
         """
         before = _last_sighting()
         now = activity.info().current_attempt_scheduled_time
@@ -218,7 +221,10 @@ class InteractionActivities:
                 if seen.missing_since is not None and now - seen.missing_since >= MISSING_GRACE:
                     raise failures.lost(settling.interaction_id) from error
                 raise failures.not_settled(
-                    error.message, code=RunErrorCode.INTERNAL, retry_after_s=error.retry_after_s
+                    error.message,
+                    code=RunErrorCode.INTERNAL,
+                    # A run that is over does not wait for what an API asks for.
+                    retry_after_s=None if settling.is_partial else error.retry_after_s,
                 ) from error
         found = before.model_copy(update={"missing_since": None})
         activity.heartbeat(found)
@@ -238,6 +244,7 @@ class InteractionActivities:
                 raise failures.not_settled(
                     f"the report exists but cannot be stored: {error}", code=RunErrorCode.ARTIFACT_STORE
                 ) from error
+        settled = settled.model_copy(update={"notes": (*settled.notes, *found.notes)})
         log.info(
             "interaction.settled",
             interaction_id=settling.interaction_id,
@@ -336,12 +343,20 @@ def _after_failed_look(before: Sighting, error: InteractionsError, *, now: datet
     """Return ``before`` with the failure noted. Whatever it was, the interaction may well be running."""
     # Only a 404 counts towards losing it: a 403 also comes from a key that someone can mend while the
     # interaction runs on.
-    is_missing = error.status_code == HTTPStatus.NOT_FOUND
+    is_missing = failures.is_missing(error)
     return before.model_copy(
         update={
             "looks": before.looks + 1,
             "failures": before.failures + 1,
             "problem": error.message,
             "missing_since": (before.missing_since or now) if is_missing else None,
+            "notes": _with_note(before.notes, error),
         }
     )
+
+
+def _with_note(notes: tuple[str, ...], error: InteractionsError) -> tuple[str, ...]:
+    """Return ``notes`` with what is worth remembering of a failed look once a good one has followed."""
+    if not isinstance(error, WrongInteraction):
+        return notes
+    return tuple(dict.fromkeys((*notes, error.message[:MAX_NOTE_CHARS])))[:_MAX_LOOK_NOTES]

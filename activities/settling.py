@@ -7,7 +7,7 @@ from activities import failures
 from activities.apart import work_up_apart
 from activities.sightings import usage_of
 from activities.storing import leave_in_transcript, read_earlier, store_answer, store_turn
-from activities.working_up import FOLLOWED, Work
+from activities.working_up import FINISHED, FOLLOWED, Work
 from artifacts.store import ArtifactStore
 from interactions.responses import Interaction
 from interactions.statuses import Standing, Status
@@ -25,7 +25,10 @@ _USAGE_LOOKS: Final = 2
 
 _LOOK_AGAIN_S: Final = 5.0
 
-_PAID_IN_FULL: Final = frozenset({Status.COMPLETED, Status.REQUIRES_ACTION, Status.REQUIRES_CONTINUATION})
+_AGAIN_LOOKS: Final = 3
+"""Attempts after which it is believed that an interaction runs again; replicas lag behind by a moment."""
+
+_PAID_IN_FULL: Final = frozenset({*FINISHED, Status.REQUIRES_ACTION, Status.REQUIRES_CONTINUATION})
 """Ends after which the API says what was used, which a budget needs to know before another turn."""
 
 _TOLD: Final = frozenset({Outcome.COMPLETED, Outcome.INCOMPLETE})
@@ -59,10 +62,11 @@ async def settle(
         attempt: Which try this is, from 1; oddities are looked at again before they are believed.
 
     Raises:
-        ApplicationError: type ``NotSettled``: fetch the interaction again.
+        ApplicationError: type ``NotSettled``: fetch the interaction again; or ``RunsAgain``.
         ArtifactsError: A file could not be stored.
     """
-    _look_again_if_odd(interaction, attempt=attempt)
+    if not settling.is_partial:
+        _look_again_if_odd(interaction, settling, attempt=attempt)
     store = means.store
     earlier, missing = await read_earlier(settling.earlier, store)
     usage = usage_of(interaction)
@@ -76,7 +80,8 @@ async def settle(
         cost_usd=cost_usd,
     )
     worked = await work_up_apart(work, interaction, means.lanes)
-    _look_again_if_empty(interaction, is_empty=worked.is_empty, attempt=attempt)
+    if not settling.is_partial:
+        _look_again_if_empty(interaction, is_empty=worked.is_empty, attempt=attempt)
     store_it = store_turn if worked.outcome in FOLLOWED else store_answer
     stored = await store_it(worked, interaction.raw_json, settling, store)
     if settling.transcript is not None and worked.text.strip() and worked.outcome in _TOLD:
@@ -106,8 +111,10 @@ async def settle(
     )
 
 
-def _look_again_if_odd(interaction: Interaction, *, attempt: int) -> None:
+def _look_again_if_odd(interaction: Interaction, settling: SettleInteraction, *, attempt: int) -> None:
     if interaction.standing is Standing.RUNNING:
+        if settling.may_go_back and attempt >= _AGAIN_LOOKS:
+            raise failures.runs_again(settling.interaction_id, interaction.status)
         raise failures.not_settled(
             f"the interaction went back to {interaction.status!r}",
             code=RunErrorCode.INTERNAL,
@@ -122,9 +129,9 @@ def _look_again_if_odd(interaction: Interaction, *, attempt: int) -> None:
 
 
 def _look_again_if_empty(interaction: Interaction, *, is_empty: bool, attempt: int) -> None:
-    if interaction.status == Status.COMPLETED and is_empty and attempt < _EMPTY_LOOKS:
+    if interaction.status in FINISHED and is_empty and attempt < _EMPTY_LOOKS:
         raise failures.not_settled(
-            "completed, but without any output yet",
+            f"{interaction.status}, but without any output yet",
             code=RunErrorCode.EMPTY_RESULT,
             retry_after_s=_LOOK_AGAIN_S,
         )

@@ -2,23 +2,24 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from pydantic import JsonValue
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import failures
 from activities.announcing import Announcing, NotAnnounced
+from activities.claims import claim_interaction
 from activities.digests import digest_of, is_another
 from activities.failures import NotSendable
 from activities.journal import Owner, SubmissionJournal
 from activities.recovering import ASK_AGAIN_S
 from activities.submission import build_submission
 from activities.timeouts import (
+    CLAIM_TIMEOUT,
     FOREGROUND_TIMEOUT,
     NOTE_TIMEOUT,
     PREPARE_TIMEOUT,
@@ -28,14 +29,13 @@ from artifacts.errors import ArtifactNotFound, ArtifactsError, InvalidKey
 from artifacts.json_schema import objection_to
 from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
-from interactions.client import InteractionsClient
+from interactions.client import InteractionsClient, can_be_asked_for
 from interactions.errors import InteractionsError
 from interactions.requests import CreateInteraction
 from interactions.statuses import Standing
 from isolation.lanes import QUICK
 from isolation.pool import CutShort, Pool
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.limits import MAX_INTERACTION_ID_CHARS
 from runs.messages import (
     AgentRunRequest,
     Announcement,
@@ -48,9 +48,6 @@ from runs.stores import StoreRef
 from runs.tool_secrets import ToolSecret
 
 log = structlog.get_logger()
-
-_INTERACTION_ID: Final = re.compile(rf"[!-~]{{1,{MAX_INTERACTION_ID_CHARS}}}")
-"""What a request can name, and what history, logs and search attributes can hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +92,11 @@ async def submit(submission: SubmitInteraction, means: SubmitsWith, announcing: 
         )
     except InteractionsError as error:
         raise failures.submission_failure(error, create) from error
-    if _INTERACTION_ID.fullmatch(created.id) is None:
+    if not can_be_asked_for(created.id):
         raise failures.submission_unknown(
             "the API accepted the submission but named no interaction that could be asked for"
         )
+    await _take(created.id, submission, store)
     try:
         async with asyncio.timeout(NOTE_TIMEOUT.total_seconds()):
             await journal.note_accepted(created.id)
@@ -112,6 +110,33 @@ async def submit(submission: SubmitInteraction, means: SubmitsWith, announcing: 
         store=announcing.announcement.store,
         has_ended=created.standing is not Standing.RUNNING,
     )
+
+
+async def _take(interaction_id: str, submission: SubmitInteraction, store: ArtifactStore) -> None:
+    """Make sure that the interaction is this submission's, as far as the store can tell.
+
+    Raises:
+        ApplicationError: type ``SubmissionUnknown``: another submission was answered with it before.
+    """
+    try:
+        async with asyncio.timeout(CLAIM_TIMEOUT.total_seconds()):
+            other = await claim_interaction(
+                store,
+                interaction_id,
+                workflow_id=activity.info().workflow_id or "",
+                artifacts_prefix=submission.artifacts_prefix,
+                number=submission.number,
+            )
+    except (ArtifactsError, TimeoutError) as error:
+        # Next to certainly it is ours; to hold a run for what is so seldom would help nobody.
+        log.warning("interaction.not_claimed", interaction_id=interaction_id, error=str(error))
+        return
+    if other is not None:
+        raise failures.submission_unknown(
+            f"the API accepted the submission, but answered with interaction {interaction_id}, which it had "
+            f"given to submission {other.number} of run {other.workflow_id} before: what became of this one "
+            "is not known"
+        )
 
 
 async def _claimed(

@@ -13,11 +13,15 @@ PREPARE_TIMEOUT: Final = timedelta(seconds=40)
 """Before a submission is sent: up to 70 MB of attachments to read, the request and the journal to write.
 Past it nothing is sent, so that what is sent has time to be answered."""
 
+CLAIM_TIMEOUT: Final = timedelta(seconds=4)
+"""To look whether another submission was answered with the same interaction. Two small files; a longer wait
+would only delay the record that a recovery reads."""
+
 NOTE_TIMEOUT: Final = timedelta(seconds=10)
 """To record the answer. A store that hangs must not keep the id of a paid interaction from Temporal."""
 
-SUBMIT_TIMEOUT: Final = PREPARE_TIMEOUT + CALL_TIMEOUT + NOTE_TIMEOUT + timedelta(seconds=10)
-"""``submit_interaction``: its three parts, each with a bound of its own, and a little for a busy worker."""
+SUBMIT_TIMEOUT: Final = PREPARE_TIMEOUT + CALL_TIMEOUT + CLAIM_TIMEOUT + NOTE_TIMEOUT + timedelta(seconds=6)
+"""``submit_interaction``: its four parts, each with a bound of its own, and a little for a busy worker."""
 
 FOREGROUND_TIMEOUT: Final = timedelta(minutes=10)
 """A create that is answered with the finished interaction: models think for minutes. The API cuts streams at
@@ -82,6 +86,15 @@ SETTLE_RETRY: Final = RetryPolicy(
 
 SETTLE_AGAIN_AT_MOST: Final = timedelta(minutes=5)
 """The longest ``Retry-After`` heeded between two of them: a day of it would be 70 days in all."""
+
+PARTIAL_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=2),
+    backoff_coefficient=2.0,
+    # A run that is over at its deadline is kept open for this: three calls to an API that does not answer are
+    # three minutes, and to one that does, seconds. In attempts and not in time, for the sake of a worker that
+    # is away.
+    maximum_attempts=3,
+)
 
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 """After this long without a beat a worker counts as gone, and settling starts again elsewhere."""

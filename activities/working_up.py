@@ -37,6 +37,11 @@ from runs.tool_calls import ToolCall
 FOLLOWED: Final = frozenset({Outcome.NEEDS_TOOLS, Outcome.CONTINUES, Outcome.PLAN_READY})
 """Outcomes that another turn follows."""
 
+FINISHED: Final = frozenset({Status.COMPLETED, Status.IDLE})
+"""Ends after which there is an answer."""
+
+_PARTIAL: Final = "partial: stopped at the deadline"
+
 _NO_CALL: Final = (
     RunErrorCode.NEEDS_ACTION,
     "the agent asks for an action, but names no function to be called",
@@ -139,6 +144,8 @@ def work_up(work: Work, left_out: dict[Part, str]) -> WorkedUp:
     settling = work.settling
     answer = answer_of(work.document, work.earlier, work.notes)
     output = output_of(answer, settling)
+    if settling.is_partial:
+        output = replace(output, notes=(_PARTIAL, *output.notes))
     calls = calls_of(answer.latest)
     counts = counts_of(answer)
     begin(Part.SCHEMA)
@@ -195,6 +202,7 @@ def not_worked_up(interaction: Interaction, why: str) -> WorkedUp:
             outcome, error = Outcome.CANCELLED, None
         case (
             Status.COMPLETED
+            | Status.IDLE
             | Status.INCOMPLETE
             | Status.BUDGET_EXCEEDED
             | Status.REQUIRES_ACTION
@@ -279,7 +287,9 @@ def _outcome_of(
     objection: str | None,
 ) -> tuple[Outcome, RunError | None]:
     match interaction.status:
-        case Status.COMPLETED:
+        case _ if settling.is_partial:
+            return Outcome.INCOMPLETE, None
+        case Status.COMPLETED | Status.IDLE:
             return _completed(settling, is_empty=is_empty, objection=objection)
         case Status.REQUIRES_ACTION:
             return _followed_by(Outcome.NEEDS_TOOLS, settling) if calls else _failed(*_NO_CALL)
@@ -297,7 +307,7 @@ def _completed(
     settling: SettleInteraction, *, is_empty: bool, objection: str | None
 ) -> tuple[Outcome, RunError | None]:
     if is_empty:
-        return _failed(RunErrorCode.EMPTY_RESULT, "the API says completed, but there is no output")
+        return _failed(RunErrorCode.EMPTY_RESULT, "the API says that it is done, but there is no output")
     if settling.is_plan:
         return _followed_by(Outcome.PLAN_READY, settling)
     if objection is not None:

@@ -1,7 +1,8 @@
 """Google's words for where an interaction stands, and what each means for whoever waits.
 
 Source:
-    https://ai.google.dev/gemini-api/docs/background-execution and google-genai 3.4.0, read 2026-11-22.
+    https://ai.google.dev/gemini-api/docs/background-execution and google-genai 3.4.0, read 2026-11-22;
+    ``idle`` from google-genai 3.6.1, read 2026-11-28.
 """
 
 from enum import StrEnum
@@ -16,6 +17,8 @@ class Status(StrEnum):
     REQUIRES_ACTION = "requires_action"
     REQUIRES_CONTINUATION = "requires_continuation"
     COMPLETED = "completed"
+    IDLE = "idle"
+    """Everything is processed, and the next input is waited for."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     INCOMPLETE = "incomplete"
@@ -38,6 +41,7 @@ _STANDINGS: Final[dict[str, Standing]] = {
     Status.IN_PROGRESS: Standing.RUNNING,
     Status.REQUIRES_ACTION: Standing.TURN_OVER,
     Status.REQUIRES_CONTINUATION: Standing.TURN_OVER,
+    Status.IDLE: Standing.TURN_OVER,
     Status.COMPLETED: Standing.TERMINAL,
     Status.FAILED: Standing.TERMINAL,
     Status.CANCELLED: Standing.TERMINAL,

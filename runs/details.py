@@ -70,6 +70,8 @@ def render_details(
         lines.append(f"- **Calls running:** {status.running_calls}")
     if status.interaction_id:
         lines.append(f"- **Interaction:** {escape_markdown(status.interaction_id)}")
+    if status.refusals:
+        lines.append(f"- **Refused by the API:** {_times(status.refusals)}")
     if status.problem:
         lines.append(f"- **Waiting out:** {escape_markdown(status.problem)}")
     if status.next_submission_at:
@@ -174,6 +176,10 @@ def _files(status: AgentRunStatus, settled: Settled | None) -> list[str]:
         files = (f"{escape_markdown(ref.name)} ({ref.size_bytes:,} bytes)" for ref in settled.artifacts)
         lines.append(f"- **Files:** {', '.join(files)}")
     return lines
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _clock(moment: datetime) -> str:

@@ -27,6 +27,8 @@ class ActivityErrorType(StrEnum):
     """The API has not known the interaction for longer than the grace period."""
     NOT_SETTLED = "NotSettled"
     """Settling has to be tried again. ``details[0]``: a `RunErrorCode`."""
+    RUNS_AGAIN = "RunsAgain"
+    """The API shows an interaction that had ended as running again. Nothing was stored."""
     NOT_CANCELLED = "NotCancelled"
     """The API still shows the interaction as running after a cancel."""
     TOOL_FAILED = "ToolFailed"
@@ -62,6 +64,8 @@ class RunErrorCode(StrEnum):
     """Why a run did not complete, for programs. The message beside it is for people."""
 
     REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    """There was no connection to the API, or the worker stood still: the submission never left."""
     BAD_CREDENTIALS = "bad_credentials"
     ARTIFACT_STORE = "artifact_store"
     SUBMISSION_UNKNOWN = "submission_unknown"

@@ -11,12 +11,14 @@ class SubmissionLedger:
     Pure and in memory: a workflow fills it again on every replay.
 
     Attributes:
-        refusals: How often the API refused one.
+        refusals: How often the API refused what is to be said now.
+        postponements: How often one could not leave, for want of a connection or of the artifact store.
         unsent: How often a worker vanished before it had begun to send one.
         resubmissions: How often the request's policy sent again after an unknown outcome.
     """
 
     refusals: int = 0
+    postponements: int = 0
     unsent: int = 0
     resubmissions: int = 0
     _tokens: list[str] = field(default_factory=list)
@@ -40,6 +42,7 @@ class SubmissionLedger:
     def begin_turn(self) -> None:
         """Note that what is sent from now on says something else: news of earlier ones is not its answer."""
         self._first_of_turn = len(self._tokens)
+        self.refusals = 0
 
     def begin(self, token: str) -> None:
         """Note that a submission is about to be sent."""

@@ -453,6 +453,7 @@ class Sighting(Message):
         failures: Looks in a row that failed.
         problem: What the last failed look ran into; None when the last look was fine.
         missing_since: Since when the API has not known the interaction; None when it does.
+        notes: Oddities worth a person's eye, such as a look that showed another interaction.
     """
 
     has_ended: bool = False
@@ -468,6 +469,7 @@ class Sighting(Message):
     failures: int = 0
     problem: str | None = None
     missing_since: datetime | None = None
+    notes: tuple[str, ...] = ()
 
 
 class SettleInteraction(Message):
@@ -503,6 +505,10 @@ class SettleInteraction(Message):
     submissions: int | None = None
     """How many submissions this run knows of; the journal may have more, from before it was reset. None: they
     are not to be looked for."""
+    may_go_back: bool = False
+    """Whether an interaction that runs again sends the run back to watching; else it is waited for here."""
+    is_partial: bool = False
+    """Whether the run is over whatever the interaction does: what is there by now is stored as it is."""
 
 
 class Outcome(StrEnum):
@@ -643,7 +649,7 @@ class AgentRunStatus(Message):
     """How often the request was sent so far, refusals included."""
     orphan_interaction_ids: tuple[str, ...] = ()
     refusals: int = 0
-    """How often the API refused the submission so far."""
+    """How often the API refused what the run has to say now."""
     next_submission_at: datetime | None = None
     problem: str | None = None
     """What the run is waiting out, if anything."""
@@ -679,6 +685,13 @@ class Notification(Message):
     )
     token: str | None = None
     source: str = ""
+
+    @field_validator("interaction_id")
+    @classmethod
+    def _check_id(cls, interaction_id: str | None) -> str | None:
+        if interaction_id in (".", ".."):
+            raise ValueError("as part of an address it would be another one")
+        return interaction_id
 
 
 class Resolution(StrEnum):

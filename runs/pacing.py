@@ -6,8 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _MAX_DOUBLINGS: Final = 6
 
-_TRUSTED_HINTS: Final = 10
-"""Refusals whose ``Retry-After`` is followed to the second; an outage with more has no use for seconds."""
+_QUICK_REFUSALS: Final = 3
+"""Refusals of one submission after which the next attempt is still made within seconds."""
+
+_LATER_S: Final = 60.0
+_LATEST_S: Final = 900.0
+"""What is waited at the least after one more, doubled each time, and at the most.
+
+A refusal costs nothing if it is true. But it is only a word: should an interaction have come of it all the
+same, each further attempt pays for another. The window of a rate limit is a minute, so what is refused a
+fourth time has met something that takes longer anyway. An hour has seven more attempts then, not fifteen.
+"""
 
 
 class Pacing(BaseModel):
@@ -64,19 +73,28 @@ def next_look_s(
 
 
 def resubmit_after_s(*, refusals: int, retry_after_s: float | None, jitter: float) -> float:
-    """Return the seconds to wait before a refused submission is sent again.
+    """Return the seconds to wait before a submission that the API refused is sent again.
 
     Args:
-        refusals: Refusals so far, at least 1.
-        retry_after_s: What the API asked for, or None.
+        refusals: Of this submission so far, at least 1.
+        retry_after_s: What the API asked for, or None. It is waited for in any case, within a day.
         jitter: A random number in [0, 1), so that many runs refused together do not return together.
     """
-    # 2, 4, 8 … s, at most 5 minutes: a quota's short window is a minute, an outage is minutes.
-    # (2.0**1024 is no float, and an error here would stall the workflow.)
-    backoff_s = min(2.0 ** min(refusals, 9), 300.0)
+    later = refusals - _QUICK_REFUSALS
+    # 2, 4, 8, then 60, 120, 240 … s. (2.0**1024 is no float, and an error here would stall the workflow.)
+    least_s = min(_LATER_S * 2.0 ** min(later - 1, 9), _LATEST_S) if later > 0 else 0.0
     if retry_after_s is not None:
-        # Each refusal is eleven events of history, and 51,200 end a workflow: a hint of seconds is not
-        # followed for ever.
-        least_s = backoff_s if refusals > _TRUSTED_HINTS else 0.0
         return max(min(retry_after_s, 24 * 3600.0), least_s) + jitter
-    return backoff_s * (0.75 + 0.5 * jitter)
+    return (least_s or 2.0**refusals) * (0.75 + 0.5 * jitter)
+
+
+def send_again_after_s(*, times: int, jitter: float) -> float:
+    """Return the seconds to wait before a submission is tried again that has not left this machine.
+
+    Args:
+        times: How often it has not, at least 1.
+        jitter: As for `resubmit_after_s`.
+    """
+    # 2, 4, 8 … s, at most 5 minutes: an outage is minutes, and each time is eleven events of history, where
+    # 51,200 end a workflow.
+    return min(2.0 ** min(times, 9), 300.0) * (0.75 + 0.5 * jitter)

@@ -11,7 +11,8 @@ twice, giving up could lose a paid report, so it waits for news. It is *calling_
 out the functions that a model asked for, and *awaiting_approval* while a person has to decide about a
 call or a plan; the answer goes into a further interaction, so the run is *requested* again. The other
 phases are ends. Once a turn has ended there is nothing left to stop: the money is spent and the answer
-exists, so neither a cancel nor the deadline leaves *settling*, which has a bound of its own.
+exists, so neither a cancel nor the deadline leaves *settling*, which has a bound of its own; but an
+interaction that turns out to run again is watched again.
 """
 
 from enum import StrEnum
@@ -69,6 +70,7 @@ class Event(StrEnum):
     GIVEN_UP = "given up"
     STOP_ASKED = "stop asked"
     TURN_ENDED = "turn ended"
+    RUNS_AGAIN = "interaction runs again"
     LOST = "interaction lost"
     SETTLED_COMPLETED = "settled as completed"
     SETTLED_INCOMPLETE = "settled as incomplete"
@@ -131,6 +133,8 @@ _NEXT: Final[dict[Phase, dict[Event, Phase]]] = {
         Event.SETTLED_FAILED: Phase.FAILED,
         Event.SETTLED_CANCELLED: Phase.CANCELLED,
         Event.LOST: Phase.FAILED,
+        # It had not ended after all; where it is watched, a cancel and the deadline reach it.
+        Event.RUNS_AGAIN: Phase.RUNNING,
         # The turn is over, but not the run: each of these leads to a further interaction.
         Event.CONTINUED: Phase.REQUESTED,
         Event.TOOLS_ASKED: Phase.CALLING_TOOLS,

@@ -377,8 +377,9 @@ async def _with_what_it_says(
 def _what_it_waits_out(status: AgentRunStatus) -> str | None:
     if status.problem is None:
         return None
+    count = f"; refused {status.refusals} times" if status.refusals > 1 else ""
     when = f"; next try at {status.next_submission_at:%H:%M:%S} UTC" if status.next_submission_at else ""
-    return f"{status.problem}{when}"
+    return f"{status.problem}{count}{when}"
 
 
 def _cancel_report(result: AgentRunResult | None) -> CancelReport | None:

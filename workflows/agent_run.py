@@ -18,7 +18,7 @@ and no further turn begins once the budget is used up.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -64,7 +64,7 @@ with workflow.unsafe.imports_passed_through():
         Usage,
         WatchInteraction,
     )
-    from runs.pacing import resubmit_after_s
+    from runs.pacing import resubmit_after_s, send_again_after_s
     from runs.phase import Event, Phase, UnknownPolicy, advance
     from runs.places import artifacts_prefix
     from runs.planning import ApprovePlan, PlanMode, PlanView, RevisePlan
@@ -83,6 +83,10 @@ with workflow.unsafe.imports_passed_through():
 _UNNAMED: Final = (
     "the outcome of a submission was never learned: another interaction may have run, and been billed"
 )
+
+
+_NOT_SENT: Final = frozenset({RunErrorCode.NOT_SENT, RunErrorCode.ARTIFACT_STORE})
+"""Why a submission may be sent again that never reached the API; every other refusal is the API's word."""
 
 
 _SAYS: Final = {
@@ -137,6 +141,7 @@ class AgentRunWorkflow:
         self._next_submission_at: datetime | None = None
         self._problem: str | None = None
         self._stop: _Stop | None = None
+        self._notes: list[str] = []
         self._wakes = 0
         self._is_woken = False
         self._invalid: ApplicationError | None = None
@@ -192,6 +197,8 @@ class AgentRunWorkflow:
         """
         if notification and notification.interaction_id and notification.token:
             self._ledger.announce(notification.token, notification.interaction_id)
+            if self._invalid is None:
+                self._show_details()
         if notification and notification.interaction_id not in (None, self._interaction_id):
             return
         if self._wakes < limits.MAX_WAKES:
@@ -486,17 +493,17 @@ class AgentRunWorkflow:
     async def _take_submission_failure(self, failure: Failure) -> None:
         match failure.kind:
             case ActivityErrorType.SUBMISSION_REFUSED:
-                self._ledger.refusals += 1
                 self._problem = failure.message
-                await self._wait_to_submit(
-                    Event.SUBMISSION_REFUSED,
-                    times=self._ledger.refusals,
-                    retry_after_s=failure.retry_after_s,
-                )
+                await self._wait_to_submit(Event.SUBMISSION_REFUSED, after_s=self._refused_for_s(failure))
             case ActivityErrorType.SUBMISSION_REJECTED if self._may_hold_a_connection(failure):
                 # Certainly not run, and free. From now on every turn of the run is submitted this way.
                 self._is_foreground = True
                 self._enter(Event.SUBMISSION_REFUSED)
+            case ActivityErrorType.SUBMISSION_REJECTED if (
+                found := self._ledger.found()
+            ) and workflow.patched("news-before-rejection"):
+                # Of this submission or of one before it that was thought refused: it is paid for.
+                self._accept(found, Event.ADOPTED)
             case ActivityErrorType.SUBMISSION_REJECTED:
                 self._fail(failure, default=RunErrorCode.REJECTED, event=Event.SUBMISSION_REJECTED)
             case ActivityErrorType.SUBMISSION_UNKNOWN:
@@ -518,10 +525,19 @@ class AgentRunWorkflow:
         self._problem = None
         self._enter(Event.SUBMISSION_NOT_SENT)
 
-    async def _wait_to_submit(self, event: Event, *, times: int, retry_after_s: float | None = None) -> None:
-        delay_s = resubmit_after_s(
-            refusals=times, retry_after_s=retry_after_s, jitter=workflow.random().random()
+    def _refused_for_s(self, failure: Failure) -> float:
+        """Count a refusal and return how long to wait before what was refused is sent again."""
+        jitter = workflow.random().random()
+        if failure.code in _NOT_SENT:
+            self._ledger.postponements += 1
+            return send_again_after_s(times=self._ledger.postponements, jitter=jitter)
+        self._ledger.refusals += 1
+        return resubmit_after_s(
+            refusals=self._ledger.refusals, retry_after_s=failure.retry_after_s, jitter=jitter
         )
+
+    async def _wait_to_submit(self, event: Event, *, after_s: float) -> None:
+        delay_s = after_s
         self._next_submission_at = workflow.now() + timedelta(seconds=delay_s)
         self._enter(event)
         with suppress(asyncio.TimeoutError):
@@ -565,7 +581,10 @@ class AgentRunWorkflow:
             else:
                 # A worker vanishes once; what ends every one that tries would fill the history in minutes.
                 self._problem = failure.message
-                await self._wait_to_submit(Event.SUBMISSION_NOT_SENT, times=self._ledger.unsent)
+                await self._wait_to_submit(
+                    Event.SUBMISSION_NOT_SENT,
+                    after_s=send_again_after_s(times=self._ledger.unsent, jitter=workflow.random().random()),
+                )
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
         else:
@@ -646,6 +665,8 @@ class AgentRunWorkflow:
         watch.cancel()
         try:
             self._sighting = await watch
+            for note in self._sighting.notes:
+                self._note(note)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 return
@@ -655,6 +676,8 @@ class AgentRunWorkflow:
             self._enter(Event.TURN_ENDED)
 
     async def _cancel_interaction(self) -> None:
+        # While functions are called nothing runs at the API, but the last turn may have left a text.
+        to_keep = self._turns.interaction_ids[-1] if self._round is not None else self._interaction_id
         if self._round is not None:
             self._round.stop()
             self._round = None
@@ -681,48 +704,70 @@ class AgentRunWorkflow:
                 self._ended_at = workflow.now()
                 self._enter(Event.TURN_ENDED)
                 return
+        if self._stop is _Stop.DEADLINE and to_keep is not None and workflow.patched("partial-at-deadline"):
+            await self._keep_what_there_is(to_keep)
         if self._stop is _Stop.DEADLINE:
             self._error = RunError(code=RunErrorCode.DEADLINE, message=self._deadline_message())
             self._enter(Event.DEADLINE_STOPPED)
         else:
             self._enter(Event.CALLER_STOPPED)
 
+    async def _keep_what_there_is(self, interaction_id: str) -> None:
+        """Store what the interaction has come to by the deadline, if the API still shows it."""
+        # Neither the JSON that was asked for nor a turn of a conversation: half of one is none.
+        partial = self._settling(interaction_id).model_copy(
+            update={"is_partial": True, "is_plan": False, "json_schema": None, "transcript": None}
+        )
+        try:
+            settled = await workflow.execute_activity_method(
+                InteractionActivities.settle_interaction,
+                partial,
+                start_to_close_timeout=timeouts.SETTLE_TIMEOUT,
+                heartbeat_timeout=timeouts.HEARTBEAT_TIMEOUT,
+                retry_policy=timeouts.PARTIAL_RETRY,
+                summary="store what there is at the deadline",
+            )
+        except ActivityError as error:
+            self._note(f"what there was at the deadline could not be kept: {failure_of(error).message}")
+        else:
+            self._turns.settled(settled)
+            self._store = settled.store or self._store
+            self._ledger.name(settled.earlier_interaction_ids)
+
+    def _settling(self, interaction_id: str) -> SettleInteraction:
+        return SettleInteraction(
+            interaction_id=interaction_id,
+            agent=self._request.target,
+            question=self._question,
+            workflow_id=workflow.info().workflow_id,
+            artifacts_prefix=self._artifacts_prefix,
+            requested_at=self._requested_at,
+            turn=self._turns.number,
+            is_plan=self._is_planning(),
+            earlier=self._turns.earlier,
+            earlier_usage=self._turns.usage_before,
+            earlier_cost_usd=self._turns.cost_before_usd,
+            json_schema=self._request.outputs.json_schema,
+            last_because=self._last_because,
+            transcript=self._request.transcript,
+            store=self._store,
+            submissions=self._ledger.count,
+            may_go_back=not self._is_history_full(),
+        )
+
     async def _settle(self) -> None:
         assert self._interaction_id is not None
         try:
             settled = await workflow.execute_activity_method(
                 InteractionActivities.settle_interaction,
-                SettleInteraction(
-                    interaction_id=self._interaction_id,
-                    agent=self._request.target,
-                    question=self._question,
-                    workflow_id=workflow.info().workflow_id,
-                    artifacts_prefix=self._artifacts_prefix,
-                    requested_at=self._requested_at,
-                    turn=self._turns.number,
-                    is_plan=self._is_planning(),
-                    earlier=self._turns.earlier,
-                    earlier_usage=self._turns.usage_before,
-                    earlier_cost_usd=self._turns.cost_before_usd,
-                    json_schema=self._request.outputs.json_schema,
-                    last_because=self._last_because,
-                    transcript=self._request.transcript,
-                    store=self._store,
-                    submissions=self._ledger.count,
-                ),
+                self._settling(self._interaction_id),
                 start_to_close_timeout=timeouts.SETTLE_TIMEOUT,
                 heartbeat_timeout=timeouts.HEARTBEAT_TIMEOUT,
                 retry_policy=timeouts.SETTLE_RETRY,
                 summary="fetch the result and store its files",
             )
         except ActivityError as error:
-            failure = failure_of(error)
-            is_lost = failure.kind == ActivityErrorType.INTERACTION_LOST
-            self._fail(
-                failure,
-                default=RunErrorCode.LOST if is_lost else RunErrorCode.INTERNAL,
-                event=Event.LOST if is_lost else Event.SETTLED_FAILED,
-            )
+            self._take_settle_failure(failure_of(error))
             return
         self._turns.settled(settled)
         self._store = settled.store or self._store
@@ -749,6 +794,17 @@ class AgentRunWorkflow:
                 self._take_plan(settled)
             case _ as never:
                 assert_never(never)
+
+    def _take_settle_failure(self, failure: Failure) -> None:
+        match failure.kind:
+            case ActivityErrorType.RUNS_AGAIN:
+                self._note(failure.message)
+                self._ended_at = None
+                self._enter(Event.RUNS_AGAIN)
+            case ActivityErrorType.INTERACTION_LOST:
+                self._fail(failure, default=RunErrorCode.LOST, event=Event.LOST)
+            case _:
+                self._fail(failure, default=RunErrorCode.INTERNAL, event=Event.SETTLED_FAILED)
 
     def _is_planning(self) -> bool:
         follow_up = self._turns.follow_up
@@ -915,6 +971,12 @@ class AgentRunWorkflow:
         if self._stop is None:
             self._deadline.go_on()
 
+    def _note(self, note: str) -> None:
+        """Keep something odd for the result; what happens again is said once, and a flood not at all."""
+        note = note[: limits.MAX_NOTE_CHARS]
+        if note not in self._notes and len(self._notes) < limits.MAX_NOTES:
+            self._notes.append(note)
+
     def _fail(self, failure: Failure, *, default: RunErrorCode, event: Event) -> None:
         message = failure.message
         if self._interaction_id is not None:
@@ -926,6 +988,8 @@ class AgentRunWorkflow:
         took = f"not finished {self._request.deadline_s:.0f} s after the start"
         if self._cancel is None and self._turns.interaction_ids:
             return f"{took}; nothing was running at the API"
+        if self._cancel is None and self._ledger.refusals:
+            return f"{took}; the API refused the submission each time, {self._ledger.refusals} in all"
         if self._cancel is None:
             return f"{took}; nothing was submitted"
         if self._cancel.was_confirmed:
@@ -954,6 +1018,9 @@ class AgentRunWorkflow:
         ]
         if updates:
             workflow.upsert_search_attributes(updates)
+        self._show_details()
+
+    def _show_details(self) -> None:
         workflow.set_current_details(
             render_details(
                 self.status(),
@@ -1005,8 +1072,14 @@ class AgentRunWorkflow:
             ),
             error=self._error,
             cancel=self._cancel,
-            notes=(settled.notes if settled else ()) + ((_UNNAMED,) if self._ledger.unnamed else ()),
+            notes=tuple(dict.fromkeys(self._all_notes(settled))),
         )
+
+    def _all_notes(self, settled: Settled | None) -> Iterator[str]:
+        yield from settled.notes if settled else ()
+        yield from self._notes
+        if self._ledger.unnamed:
+            yield _UNNAMED
 
 
 def _failure_with(result: AgentRunResult) -> ApplicationError:

@@ -27,7 +27,7 @@ from tests.dev_server import running_dev_server
 from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
 from tests.workflow.test_agent_run import failure
 from tests.workflow.test_orderings import refused, refused_once
-from tests.workflow.test_submissions import ADOPT, GIVE_UP, RESUBMIT, crash, held, unknown
+from tests.workflow.test_submissions import ADOPT, GIVE_UP, RESUBMIT, crash, held, news_in_flight, unknown
 from tests.workflow.test_turns import ASK, PLAN, PLANNED, asked, call, eventually, in_phase, pending_call
 from workflows.agent_run import AgentRunWorkflow
 
@@ -164,6 +164,7 @@ REQUESTS: Final[dict[str, AgentRunRequest | Mapping[str, object]]] = {
     "budget_exhausted": ASK.model_copy(update={"budget": Budget(max_interactions=1)}),
     "foreground": ASK.model_copy(update={"tools": ()}),
     "plan_revised_and_approved": PLANNED,
+    "timed_out_keeping_what_there_is": REQUEST.model_copy(update=_SHORT),
 }
 """What a scenario asks for, where it is not the plain research."""
 
@@ -233,6 +234,17 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
         lambda: FakeApi(submissions=[_failing(ActivityErrorType.SUBMISSION_REJECTED)]),
         _let_run,
     ),
+    "rejected_after_news": (
+        lambda: FakeApi(
+            submissions=[_refused(), _failing(ActivityErrorType.SUBMISSION_REJECTED)],
+            submit_gate=asyncio.Event(),
+        ),
+        news_in_flight,
+    ),
+    "running_again": (
+        lambda: FakeApi(settle_failures=[_failing(ActivityErrorType.RUNS_AGAIN)]),
+        _let_run,
+    ),
     "lost": (lambda: FakeApi(look_error=_failing(ActivityErrorType.INTERACTION_LOST)), _let_run),
     "incomplete": (lambda: FakeApi(settled=Settled(outcome=Outcome.INCOMPLETE)), _let_run),
     "not_settled": (lambda: FakeApi(settle_error=_failing(ActivityErrorType.NOT_SETTLED)), _let_run),
@@ -243,6 +255,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
         ),
         _cancel,
     ),
+    "timed_out_keeping_what_there_is": (lambda: FakeApi(looks_until_end=_NEVER), _let_run),
     "held_then_adopted": (lambda: FakeApi(submissions=[unknown()]), _adopt),
     "held_then_adopted_by_hand": (lambda: FakeApi(submissions=[unknown()]), _adopt_by_hand),
     "held_then_resubmitted": (lambda: FakeApi(submissions=[unknown()]), _resubmit),

@@ -97,6 +97,8 @@ class FakeApi:
         catalog: The function tools that the workers have.
         tool_error: What a call of the function ``broken`` fails with.
         tool_gate: Calls of the function ``slow`` wait for it.
+        settle_failures: What the first settlings fail with, in order.
+        on_settle: Called at each settling, for a test to act before its answer.
     """
 
     submissions: list[ApplicationError] = field(default_factory=list)
@@ -108,6 +110,8 @@ class FakeApi:
     tool_error: ApplicationError | None = None
     tool_gate: asyncio.Event = field(default_factory=asyncio.Event)
     settle_error: ApplicationError | None = None
+    settle_failures: list[ApplicationError] = field(default_factory=list)
+    on_settle: Callable[[], None] = lambda: None
     cancel_report: CancelReport = CONFIRMED
     cancel_error: ApplicationError | None = None
     recovered: Recovered = NOT_SENT
@@ -192,8 +196,11 @@ class FakeApi:
     async def settle(self, settling: SettleInteraction) -> Settled:
         """Settle as set up."""
         assert settling.interaction_id.startswith("v1_")
+        self.on_settle()
         if self.settle_error is not None:
             raise self.settle_error
+        if self.settle_failures:
+            raise self.settle_failures.pop(0)
         self.settlings.append(settling)
         if settling.last_because is not None:
             return Settled(outcome=Outcome.INCOMPLETE, error=settling.last_because)

@@ -38,6 +38,40 @@ def crash() -> ApplicationError:
     return ApplicationError("Worker shutting down", type="WorkerShutdown", non_retryable=True)
 
 
+def refused(*, after_s: float = 0.01) -> ApplicationError:
+    """The API's word that it has not begun."""
+    return ApplicationError(
+        "HTTP 429", after_s, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True
+    )
+
+
+def rejected(code: RunErrorCode = RunErrorCode.REJECTED) -> ApplicationError:
+    """The API's word that it never will."""
+    return ApplicationError(
+        "HTTP 400", code.value, type=ActivityErrorType.SUBMISSION_REJECTED, non_retryable=True
+    )
+
+
+async def tell(handle: Handle, api: FakeApi, *, submission: int, interaction_id: str = "v1_found") -> None:
+    """Bring news of one submission, counted from 1."""
+    await handle.signal(
+        AgentRunWorkflow.notified,
+        Notification(interaction_id=interaction_id, token=api.sent[submission - 1].token),
+    )
+
+
+async def news_in_flight(handle: Handle, api: FakeApi) -> None:
+    """Bring news of the first submission while the second is in flight, and let that be answered."""
+    first = api.submit_gate
+    assert first is not None
+    await api.submit_started.wait()
+    api.submit_gate, api.submit_started = asyncio.Event(), asyncio.Event()
+    first.set()
+    await api.submit_started.wait()
+    await tell(handle, api, submission=1)
+    api.submit_gate.set()
+
+
 async def held(handle: Handle, *, submissions: int = 1) -> AgentRunStatus:
     """Wait until the run waits for a person, after that many submissions."""
     async with asyncio.timeout(30):

@@ -28,7 +28,15 @@ async def test_what_had_ended_is_reported_as_such(setup: Setup, status: str) -> 
     assert report.sighting.status == status
 
 
-@pytest.mark.parametrize("look", [interaction("in_progress"), httpx.Response(404), httpx.Response(500)])
+@pytest.mark.parametrize(
+    "look",
+    [
+        interaction("in_progress"),
+        httpx.Response(404),
+        httpx.Response(500),
+        httpx.Response(200, json={"id": "v1_other", "status": "cancelled"}),
+    ],
+)
 async def test_what_was_not_seen_to_stop_is_tried_again(setup: Setup, look: httpx.Response) -> None:
     """The cancel's own word is no proof: as long as a look does not show it, Temporal quietly tries again."""
     setup.answers(lambda request: interaction("cancelled") if request.method == "POST" else look)

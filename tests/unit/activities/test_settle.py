@@ -559,6 +559,70 @@ async def test_an_interaction_that_runs_again_is_not_settled(setup: Setup) -> No
     assert not caught.value.non_retryable
 
 
+async def test_an_interaction_that_goes_on_running_is_watched_again(setup: Setup) -> None:
+    """Settling cannot be stopped; where an interaction runs on, that is no place to wait for it."""
+    setup.answers(interaction("in_progress"))
+    setup.attempt(3)
+    with pytest.raises(ApplicationError, match="is 'in_progress' again") as caught:
+        await _settle(setup, may_go_back=True)
+    assert (caught.value.type, caught.value.non_retryable) == (ActivityErrorType.RUNS_AGAIN, True)
+    # A workflow of a version that knows no way back waits here, as ever.
+    with pytest.raises(ApplicationError) as caught:
+        await _settle(setup)
+    assert caught.value.type == ActivityErrorType.NOT_SETTLED
+
+
+async def test_another_interaction_is_never_settled_as_ours(setup: Setup) -> None:
+    """What a cache answers in its place is fetched again, and noted once it is right."""
+    steps = [_output(_text("Tea."))]
+    setup.answers(httpx.Response(200, json={"id": "v1_other", "status": "completed", "steps": steps}))
+    with pytest.raises(ApplicationError, match="another interaction, v1_other") as caught:
+        await _settle(setup)
+    assert caught.value.type == ActivityErrorType.NOT_SETTLED
+    setup.attempt(2, last=setup.beats[-1])
+    setup.answers(interaction(steps=steps, usage=_USAGE))
+    settled = await _settle(setup)
+    assert "a look was answered with another interaction, v1_other" in settled.notes
+
+
+async def test_idle_is_an_end_like_completed(setup: Setup) -> None:
+    """The turn is over and nothing more comes by itself; without any output that is a failure, too."""
+    setup.answers(interaction("idle", steps=[_output(_text("Tea."))], usage=_USAGE))
+    settled = await _settle(setup)
+    assert (settled.outcome, settled.excerpt, settled.notes) == (Outcome.COMPLETED, "Tea.", ())
+    setup.answers(interaction("idle", usage=_USAGE))
+    with pytest.raises(ApplicationError, match="idle, but without any output yet"):
+        await _settle(setup)
+    setup.attempt(4)
+    settled = await _settle(setup)
+    assert settled.error is not None
+    assert settled.error.code is RunErrorCode.EMPTY_RESULT
+
+
+@pytest.mark.parametrize("status", ["in_progress", "cancelled", "pondering"])
+async def test_what_there_is_at_the_deadline_is_stored_at_once(setup: Setup, status: str) -> None:
+    """However little the interaction has come to: nothing is waited for, and the report says what it is."""
+    setup.answers(interaction(status, steps=[_output(_text("# Tea\n\nTannins bind"))]))
+    settled = await _settle(setup, is_partial=True)
+    assert settled.outcome is Outcome.INCOMPLETE
+    assert settled.excerpt == "# Tea\n\nTannins bind"
+    assert [ref.name for ref in settled.artifacts] == [
+        "report.md",
+        "report.html",
+        "answer.md",
+        "interaction.json",
+    ]
+    assert "partial: stopped at the deadline" in settled.notes
+    assert "partial: stopped at the deadline" in await _read(setup, "report.md")
+
+
+async def test_an_interaction_without_any_text_leaves_its_raw_form(setup: Setup) -> None:
+    """There is no report of nothing."""
+    setup.answers(interaction("cancelled"))
+    settled = await _settle(setup, is_partial=True)
+    assert [ref.name for ref in settled.artifacts] == ["interaction.json"]
+
+
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(404), httpx.ReadTimeout("slow")])
 async def test_a_failed_fetch_is_tried_again(setup: Setup, answer: httpx.Response | Exception) -> None:
     """The interaction was seen to have ended a moment ago: one failed GET loses nothing."""
@@ -570,7 +634,7 @@ async def test_a_failed_fetch_is_tried_again(setup: Setup, answer: httpx.Respons
 
 async def test_a_result_that_stays_away_is_lost(setup: Setup) -> None:
     """A 404 is believed after the same grace period as while watching, however many attempts there were."""
-    setup.answers(httpx.Response(404))
+    setup.answers(httpx.Response(404, json={"error": {"code": "not_found", "message": "no"}}))
     setup.attempt(50)
     with pytest.raises(ApplicationError) as caught:
         await _settle(setup)

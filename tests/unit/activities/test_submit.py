@@ -7,14 +7,18 @@ import pytest
 from pydantic import SecretStr
 from temporalio.exceptions import ApplicationError
 
+from activities import submitting
+from activities.claims import claim_interaction
+from activities.journal import SubmissionJournal
 from activities.timeouts import FOREGROUND_TIMEOUT
+from artifacts.errors import StoreUnavailable
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.requests import CreateInteraction
 from interactions.responses import Interaction
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, SubmitInteraction
+from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, SubmitInteraction, Submitted
 from runs.tool_secrets import ToolSecret, parse_bindings
 from tests.unit.activities.conftest import Setup, interaction
 
@@ -129,9 +133,13 @@ _OVERLOADED = {"error": {"code": "service_unavailable", "message": "later"}}
     ("answer", "kind"),
     [
         (httpx.ConnectError("refused"), _REFUSED),
-        (httpx.Response(429), _REFUSED),
-        (httpx.Response(503, json=_OVERLOADED), _REFUSED),
-        *((httpx.Response(status), _REJECTED) for status in (400, 401, 402, 403, 404, 409, 416, 422, 501)),
+        *((httpx.Response(status, json=_OVERLOADED), _REFUSED) for status in (429, 503)),
+        *(
+            (httpx.Response(status, json=_OVERLOADED), _REJECTED)
+            for status in (400, 401, 402, 403, 404, 409, 416, 422, 501)
+        ),
+        *((httpx.Response(status), _REJECTED) for status in (302, 308, 405, 413, 431, 521)),
+        *((httpx.Response(status), _UNKNOWN) for status in (400, 401, 403, 404, 409, 429, 501, 503)),
         *((httpx.Response(status, json=_OVERLOADED), _UNKNOWN) for status in (408, 500, 502, 504)),
         (httpx.Response(503, html="<h1>no</h1>"), _UNKNOWN),
         (httpx.Response(200, html="<h1>yes</h1>"), _UNKNOWN),
@@ -140,6 +148,8 @@ _OVERLOADED = {"error": {"code": "service_unavailable", "message": "later"}}
         # Terminates a workflow that makes it a search attribute.
         (httpx.Response(200, json={"id": "v" * 5_000, "status": "in_progress"}), _UNKNOWN),
         (httpx.Response(200, json={"id": "v1_\x1b\n", "status": "in_progress"}), _UNKNOWN),
+        # Would be another address.
+        (httpx.Response(200, json={"id": "..", "status": "in_progress"}), _UNKNOWN),
         (httpx.ReadTimeout("slow"), _UNKNOWN),
         (httpx.RemoteProtocolError("cut"), _UNKNOWN),
         (httpx.ReadError("reset"), _UNKNOWN),
@@ -157,8 +167,67 @@ async def test_the_outcome_of_a_submission_is_classified(
 
 async def test_a_refusal_carries_the_wait_the_api_asked_for(setup: Setup) -> None:
     """Retry-After reaches the workflow, which does the waiting."""
-    setup.answers(httpx.Response(429, headers={"retry-after": "7"}))
+    setup.answers(httpx.Response(429, json=_OVERLOADED, headers={"retry-after": "7"}))
     assert 7.0 in (await _fails(setup)).details
+
+
+async def test_what_never_left_is_told_from_a_refusal(setup: Setup) -> None:
+    """Only what the API itself refused may have become something all the same."""
+    setup.answers(httpx.ConnectError("refused"))
+    assert RunErrorCode.NOT_SENT in (await _fails(setup)).details
+    setup.store = ArtifactStore.open("memory://")
+    setup.answers(httpx.Response(429, json=_OVERLOADED))
+    assert RunErrorCode.NOT_SENT not in (await _fails(setup)).details
+
+
+async def test_a_forbidden_page_of_a_proxy_says_nothing_of_the_key(setup: Setup) -> None:
+    """Somebody's 403 is not the API's: the outcome is unknown, and the message does not mislead."""
+    setup.answers(httpx.Response(403, html="<h1>Blocked</h1>"))
+    failure = await _fails(setup)
+    assert failure.details == (RunErrorCode.SUBMISSION_UNKNOWN,)
+    assert "GEMINI_API_KEY" not in failure.message
+    assert "LONGHAUL_API_BASE_URL" in failure.message
+
+
+async def _submit_as(setup: Setup, *, prefix: str, number: int = 1) -> Submitted:
+    submission = SubmitInteraction(request=_REQUEST, artifacts_prefix=prefix, number=number)
+    return await setup.environment.run(setup.activities().submit_interaction, submission)
+
+
+async def test_an_interaction_that_another_run_has_got_is_not_taken(setup: Setup) -> None:
+    """A create that is answered with another's interaction has one of its own, which nobody knows."""
+    setup.answers(interaction("in_progress"))
+    await _submit_as(setup, prefix="run-a/1")
+    for prefix, number in (("run-b/1", 1), ("run-a/1", 2)):
+        with pytest.raises(ApplicationError, match="given to submission 1 of run test") as caught:
+            await _submit_as(setup, prefix=prefix, number=number)
+        assert caught.value.type == ActivityErrorType.SUBMISSION_UNKNOWN
+        journal = SubmissionJournal(setup.store, prefix=prefix, number=number)
+        # Else a recovery, or a reset of the run, would adopt it.
+        assert await journal.accepted() is None
+
+
+async def test_the_same_submission_may_get_its_interaction_again(setup: Setup) -> None:
+    """A repetition is not another submission; nor is what a run that was reset sent before."""
+    claim = {"workflow_id": "run-a", "artifacts_prefix": "run-a/1", "number": 1}
+    for _ in range(2):
+        assert await claim_interaction(setup.store, "v1_abc", **claim) is None
+    other = await claim_interaction(setup.store, "v1_abc", **{**claim, "number": 2})
+    assert other is not None
+    assert (other.workflow_id, other.number) == ("run-a", 1)
+
+
+async def test_a_store_that_cannot_tell_loses_no_interaction(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose an interaction is may be unknowable for a moment; its id is worth more than that."""
+
+    async def fails(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away", is_final=False)
+
+    monkeypatch.setattr(submitting, "claim_interaction", fails)
+    setup.answers(interaction("in_progress"))
+    assert (await _submit_as(setup, prefix="run-a/1")).interaction_id == "v1_abc"
 
 
 async def test_a_rejected_key_says_where_to_look(setup: Setup) -> None:
@@ -330,7 +399,8 @@ async def test_the_foreground_is_given_time(
 
 async def test_a_further_turn_leaves_the_request_alone(setup: Setup) -> None:
     """The file says what the run was asked; a further turn's request does not."""
-    setup.answers(interaction("in_progress"))
+    ids = iter(("v1_abc", "v1_def"))
+    setup.answers(lambda _: httpx.Response(200, json={"id": next(ids), "status": "in_progress"}))
     activity = setup.activities().submit_interaction
     await setup.environment.run(activity, _submission())
     kept = await setup.store.get("run/1/request.json")

@@ -21,6 +21,11 @@ _STEPS = [
 ]
 
 
+def _no(status_code: int) -> httpx.Response:
+    """The service's own refusal."""
+    return httpx.Response(status_code, json={"error": {"code": "some_word", "message": "no"}})
+
+
 async def _looks_again(setup: Setup) -> ApplicationError:
     with pytest.raises(ApplicationError) as caught:
         await setup.environment.run(setup.activities().watch_interaction, _WATCHED)
@@ -35,6 +40,7 @@ async def _looks_again(setup: Setup) -> ApplicationError:
         "cancelled",
         "incomplete",
         "budget_exceeded",
+        "idle",
         "requires_action",
         "requires_continuation",
     ],
@@ -84,7 +90,11 @@ async def test_the_last_sighting_is_in_the_heartbeat(setup: Setup) -> None:
         httpx.Response(400, json={"error": {"code": "invalid_request", "message": "Multiple credentials"}}),
         httpx.Response(401),
         httpx.Response(403),
+        # Whoever says this, it is not the API.
+        httpx.Response(404, html="<h1>Not found</h1>"),
         httpx.Response(429),
+        httpx.Response(200, json={"id": "v1_other", "status": "completed"}),
+        httpx.Response(200, json={"status": "failed"}),
         httpx.ReadTimeout("slow"),
         httpx.ConnectError("refused"),
     ],
@@ -117,7 +127,7 @@ async def test_a_look_waits_as_long_as_the_api_asks(setup: Setup) -> None:
 
 async def test_a_404_is_only_believed_after_the_grace_period(setup: Setup) -> None:
     """Right after a create, and now and then later, a GET says 404; only minutes of it mean it is lost."""
-    setup.answers(httpx.Response(404))
+    setup.answers(_no(404))
     setup.attempt(1)
     assert (await _looks_again(setup)).type == ActivityErrorType.STILL_RUNNING
     setup.attempt(2, elapsed=MISSING_GRACE - timedelta(seconds=1), last=setup.beats[-1])
@@ -137,20 +147,36 @@ async def test_a_failure_of_another_kind_is_no_absence(setup: Setup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status_code", "kind", "is_final"),
-    [(404, ActivityErrorType.INTERACTION_LOST, True), (403, None, True), (500, None, False)],
+    ("answer", "kind", "is_final"),
+    [
+        (_no(404), ActivityErrorType.INTERACTION_LOST, True),
+        (_no(403), None, True),
+        (_no(500), None, False),
+        (httpx.Response(404, html="<h1>no</h1>"), None, False),
+        (httpx.Response(200, json={"id": "v1_other", "status": "completed"}), None, False),
+    ],
 )
 async def test_an_interaction_to_adopt_is_only_unknown_if_the_api_says_so(
-    setup: Setup, status_code: int, kind: ActivityErrorType | None, is_final: bool
+    setup: Setup, answer: httpx.Response, kind: ActivityErrorType | None, is_final: bool
 ) -> None:
     """A key that may not read is not a slip of the keyboard, and is not tried again either."""
-    setup.answers(httpx.Response(status_code))
+    setup.answers(answer)
     with pytest.raises(ApplicationError) as caught:
         await setup.environment.run(
             setup.activities().check_interaction, CheckInteraction(interaction_id="v1_abc")
         )
     assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
-    assert str(status_code) in caught.value.message or kind
+
+
+async def test_a_look_that_shows_another_interaction_is_remembered(setup: Setup) -> None:
+    """A cache that mixes things up is worth a person's eye, also after it has got over that."""
+    setup.answers(httpx.Response(200, json={"id": "v1_other", "status": "completed"}))
+    await _looks_again(setup)
+    setup.attempt(2, last=setup.beats[-1])
+    setup.answers(interaction("completed"))
+    seen = await setup.environment.run(setup.activities().watch_interaction, _WATCHED)
+    assert (seen.has_ended, seen.failures) == (True, 0)
+    assert seen.notes == ("a look was answered with another interaction, v1_other",)
 
 
 async def test_a_sighting_of_another_version_stops_no_look(setup: Setup) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from runs.pacing import Pacing, for_a_model, next_look_s, resubmit_after_s
+from runs.pacing import Pacing, for_a_model, next_look_s, resubmit_after_s, send_again_after_s
 
 _elapsed = st.floats(min_value=-1e9, max_value=1e9)
 _failures = st.integers(min_value=0, max_value=10_000)
@@ -51,7 +51,17 @@ def test_a_pacing_that_contradicts_itself_is_refused() -> None:
 @given(st.integers(min_value=1, max_value=100_000), st.floats(min_value=0, max_value=0.999))
 def test_refused_submissions_return_within_bounds(refusals: int, jitter: float) -> None:
     """However often a submission was refused, it is sent again within minutes, and never at once."""
-    assert 1 <= resubmit_after_s(refusals=refusals, retry_after_s=None, jitter=jitter) <= 375
+    assert 1 <= resubmit_after_s(refusals=refusals, retry_after_s=None, jitter=jitter) <= 1125
+    assert 1 <= send_again_after_s(times=refusals, jitter=jitter) <= 375
+
+
+@pytest.mark.parametrize("asked_s", [None, 0.0, 1.0])
+def test_after_a_few_refusals_the_pauses_grow(asked_s: float | None) -> None:
+    """A word that may be wrong is asked for ten times within the usual deadline, not twenty."""
+    pauses_s = [resubmit_after_s(refusals=n, retry_after_s=asked_s, jitter=0.5) for n in range(1, 10)]
+    assert max(pauses_s[:3]) < 10
+    assert [round(pause_s) // 60 for pause_s in pauses_s[3:]] == [1, 2, 4, 8, 15, 15]
+    assert resubmit_after_s(refusals=5, retry_after_s=3600.0, jitter=0.0) == 3600.0
 
 
 @pytest.mark.parametrize("asked_s", [0.0, 7.0, 3600.0])
