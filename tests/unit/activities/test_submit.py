@@ -1,6 +1,7 @@
 import base64
 import json
 from datetime import timedelta
+from functools import partial
 
 import httpx2 as httpx
 import pytest
@@ -209,10 +210,9 @@ async def test_an_interaction_that_another_run_has_got_is_not_taken(setup: Setup
 
 async def test_the_same_submission_may_get_its_interaction_again(setup: Setup) -> None:
     """A repetition is not another submission; nor is what a run that was reset sent before."""
-    claim = {"workflow_id": "run-a", "artifacts_prefix": "run-a/1", "number": 1}
-    for _ in range(2):
-        assert await claim_interaction(setup.store, "v1_abc", **claim) is None
-    other = await claim_interaction(setup.store, "v1_abc", **{**claim, "number": 2})
+    claim = partial(claim_interaction, setup.store, "v1_abc", workflow_id="run-a", artifacts_prefix="run-a/1")
+    assert [await claim(number=number) for number in (1, 1)] == [None, None]
+    other = await claim(number=2)
     assert other is not None
     assert (other.workflow_id, other.number) == ("run-a", 1)
 

@@ -377,6 +377,8 @@ def test_every_status_of_the_official_sdk_is_known() -> None:
     annotation = str(
         sdk("interactionstatusupdate", "InteractionStatusUpdate").model_fields["status"].annotation
     )
-    for status in Status:
+    # Came with google-genai 3.6.1.
+    newer = {Status.IDLE}
+    for status in set(Status) - newer:
         assert f"'{status}'" in annotation
-    assert annotation.count("'") == 2 * len(Status)
+    assert annotation.count("'") == 2 * len(set(Status) - newer)
