@@ -236,7 +236,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
     ),
     "rejected_after_news": (
         lambda: FakeApi(
-            submissions=[_refused(), _failing(ActivityErrorType.SUBMISSION_REJECTED)],
+            submissions=[refused(0.01), _failing(ActivityErrorType.SUBMISSION_REJECTED)],
             submit_gate=asyncio.Event(),
         ),
         news_in_flight,

@@ -13,7 +13,8 @@ from runs.errors import ActivityErrorType, RunErrorCode
 from runs.messages import AgentRunResult, AgentRunStatus, Outcome, Settled, Usage
 from runs.phase import Phase
 from tests.workflow.conftest import NOT_SENT, REPORT, REQUEST, FakeApi, Handle, running_worker, start
-from tests.workflow.test_submissions import crash, news_in_flight, refused, rejected, tell
+from tests.workflow.test_orderings import refused
+from tests.workflow.test_submissions import crash, news_in_flight, rejected, tell
 from workflows.agent_run import AgentRunWorkflow
 
 LATE = REQUEST.model_copy(update={"deadline_s": limits.MIN_DEADLINE_S})
@@ -49,7 +50,7 @@ async def test_news_of_a_refused_submission_is_adopted_instead_of_paying_again(
     client: Client, api: FakeApi
 ) -> None:
     """What the API refused, and took all the same, is the run's interaction; within a budget of one, too."""
-    api.submissions = [refused(after_s=3600)]
+    api.submissions = [refused(3600)]
     request = REQUEST.model_copy(update={"budget": Budget(max_interactions=1)})
     async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue, request)
@@ -64,7 +65,7 @@ async def test_news_of_a_refused_submission_is_an_orphan_once_another_was_taken(
     client: Client, api: FakeApi
 ) -> None:
     """It is shown at once, in status and details, counted as spent, and part of the result."""
-    api.submissions = [refused()]
+    api.submissions = [refused(0.01)]
     api.looks_until_end = 1_000_000
     async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue)
@@ -84,7 +85,7 @@ async def test_a_rejection_does_not_lose_what_an_earlier_submission_became(
     client: Client, api: FakeApi
 ) -> None:
     """A run that knows of its interaction does not fail for what became of another attempt."""
-    api.submissions = [refused(), rejected()]
+    api.submissions = [refused(0.01), rejected()]
     api.submit_gate = asyncio.Event()
     async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue)
@@ -119,7 +120,7 @@ async def test_news_of_a_rejected_submission_is_shown(client: Client, api: FakeA
 
 async def test_refusals_are_counted_and_the_fourth_is_waited_out(client: Client, api: FakeApi) -> None:
     """After a few refusals the next attempt comes a minute later, however soon the API wants to be asked."""
-    api.submissions = [refused() for _ in range(4)]
+    api.submissions = [refused(0.01) for _ in range(4)]
     async with running_worker(client, api) as task_queue:
         handle = await start(client, task_queue)
         status = await refused_times(handle, 4)

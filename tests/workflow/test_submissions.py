@@ -38,13 +38,6 @@ def crash() -> ApplicationError:
     return ApplicationError("Worker shutting down", type="WorkerShutdown", non_retryable=True)
 
 
-def refused(*, after_s: float = 0.01) -> ApplicationError:
-    """The API's word that it has not begun."""
-    return ApplicationError(
-        "HTTP 429", after_s, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True
-    )
-
-
 def rejected(code: RunErrorCode = RunErrorCode.REJECTED) -> ApplicationError:
     """The API's word that it never will."""
     return ApplicationError(
