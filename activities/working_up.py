@@ -150,8 +150,12 @@ def work_up(work: Work, left_out: dict[Part, str]) -> WorkedUp:
     counts = counts_of(answer)
     begin(Part.SCHEMA)
     text = _text_of(output, unchecked=left_out.get(Part.SCHEMA))
-    outcome, error = _outcome_of(
-        answer.latest, settling, is_empty=output.is_empty, calls=calls, objection=text and text.objection
+    outcome, error = (
+        (Outcome.INCOMPLETE, None)
+        if settling.is_partial
+        else _outcome_of(
+            answer.latest, settling, is_empty=output.is_empty, calls=calls, objection=text and text.objection
+        )
     )
     notes = [*output.notes, *notes_on(answer)]
     files: list[File] = []
@@ -287,8 +291,6 @@ def _outcome_of(
     objection: str | None,
 ) -> tuple[Outcome, RunError | None]:
     match interaction.status:
-        case _ if settling.is_partial:
-            return Outcome.INCOMPLETE, None
         case Status.COMPLETED | Status.IDLE:
             return _completed(settling, is_empty=is_empty, objection=objection)
         case Status.REQUIRES_ACTION:
