@@ -235,7 +235,7 @@ class InteractionActivities:
                 )
                 settled = settled.model_copy(
                     update={
-                        "notes": settled.notes + note,
+                        "notes": settled.notes + note + found.notes,
                         "store": await self._settles_with.store.identity(),
                         "earlier_interaction_ids": await self._earlier(settling, settled),
                     }
@@ -244,7 +244,6 @@ class InteractionActivities:
                 raise failures.not_settled(
                     f"the report exists but cannot be stored: {error}", code=RunErrorCode.ARTIFACT_STORE
                 ) from error
-        settled = settled.model_copy(update={"notes": (*settled.notes, *found.notes)})
         log.info(
             "interaction.settled",
             interaction_id=settling.interaction_id,
@@ -269,7 +268,8 @@ class InteractionActivities:
             return ()  # storing will say so
         if settling.store.store_id == here.store_id:
             return ()
-        if activity.info().attempt < _ATTEMPTS_ELSEWHERE:
+        # A run that is over is not kept open for that.
+        if not settling.is_partial and activity.info().attempt < _ATTEMPTS_ELSEWHERE:
             activity.heartbeat(seen)
             raise failures.not_settled(
                 f"the run's files are in {settling.store.named}, and this worker has {here.named}",

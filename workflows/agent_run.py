@@ -494,7 +494,7 @@ class AgentRunWorkflow:
         match failure.kind:
             case ActivityErrorType.SUBMISSION_REFUSED:
                 self._problem = failure.message
-                await self._wait_to_submit(Event.SUBMISSION_REFUSED, after_s=self._refused_for_s(failure))
+                await self._wait_to_submit(Event.SUBMISSION_REFUSED, delay_s=self._refused_for_s(failure))
             case ActivityErrorType.SUBMISSION_REJECTED if self._may_hold_a_connection(failure):
                 # Certainly not run, and free. From now on every turn of the run is submitted this way.
                 self._is_foreground = True
@@ -536,8 +536,7 @@ class AgentRunWorkflow:
             refusals=self._ledger.refusals, retry_after_s=failure.retry_after_s, jitter=jitter
         )
 
-    async def _wait_to_submit(self, event: Event, *, after_s: float) -> None:
-        delay_s = after_s
+    async def _wait_to_submit(self, event: Event, *, delay_s: float) -> None:
         self._next_submission_at = workflow.now() + timedelta(seconds=delay_s)
         self._enter(event)
         with suppress(asyncio.TimeoutError):
@@ -583,7 +582,7 @@ class AgentRunWorkflow:
                 self._problem = failure.message
                 await self._wait_to_submit(
                     Event.SUBMISSION_NOT_SENT,
-                    after_s=send_again_after_s(times=self._ledger.unsent, jitter=workflow.random().random()),
+                    delay_s=send_again_after_s(times=self._ledger.unsent, jitter=workflow.random().random()),
                 )
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
