@@ -21,7 +21,7 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.envconfig import ClientConnectConfig
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerDeploymentConfig, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
@@ -37,6 +37,7 @@ from interactions.client import InteractionsClient
 from interactions.redaction import Redactor
 from isolation.lanes import Lanes
 from isolation.pool import Pool
+from prefetch import BoundedPrefetch
 from printing import CapturedPrints
 from settings import Settings, SettingsError
 from startup import StartupError
@@ -103,19 +104,25 @@ def build_worker(
             )
         ),
         max_cached_workflows=settings.max_cached_workflows,
-        # An activity waits for the API nearly all its time, so many fit; a workflow task is milliseconds of
-        # Python under one lock, where more at once only wait for each other.
-        max_concurrent_activities=settings.max_activities,
-        max_concurrent_workflow_tasks=20,
+        tuner=WorkerTuner.create_composite(
+            # An activity waits for the API nearly all its time, so many fit; a workflow task is milliseconds
+            # of Python under one lock, where more at once only wait for each other.
+            activity_supplier=BoundedPrefetch(settings.max_activities),
+            workflow_supplier=FixedSizeSlotSupplier(20),
+            # There are none of these.
+            local_activity_supplier=FixedSizeSlotSupplier(1),
+            nexus_supplier=FixedSizeSlotSupplier(1),
+        ),
         # Pollers stay at the default of five each: a run asks for one task in 5 to 30 s, and five open
         # requests carry hundreds a second, on every version of the server.
         #
         # How long a killed worker's runs wait for a task that only it would get; 10 s by default.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         # A cancel reaches an activity only with the answer to a heartbeat, and people watch sightings
-        # arrive; by default both may take 0.8 of the heartbeat time-out, up to a minute.
-        max_heartbeat_throttle_interval=timedelta(seconds=2),
-        default_heartbeat_throttle_interval=timedelta(seconds=2),
+        # arrive; by default both may take 0.8 of the heartbeat time-out, up to a minute. And what is held
+        # back here is taken from what a busy worker may be late with the beats of a look.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
         # Nothing is worse than to end a worker between sending a submission and learning its id.
         graceful_shutdown_timeout=SUBMIT_TIMEOUT + _DRAIN_MARGIN,
         # Names the release in the UI's list of workers; the default hashes every module, for 130 ms.

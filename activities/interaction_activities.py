@@ -41,6 +41,7 @@ from runs.messages import (
     WatchInteraction,
 )
 from runs.pacing import Pacing, for_a_model, next_look_s
+from runs.text import first_line
 
 log = structlog.get_logger()
 
@@ -174,16 +175,22 @@ class InteractionActivities:
         now = activity.info().current_attempt_scheduled_time
         retry_after_s: float | None = None
         try:
-            interaction = await self._client.get(watched.interaction_id)
+            # What the look before saw stays to be seen. Most looks are over before the first beat is due.
+            async with heartbeating(before, begins_at_once=False):
+                interaction = await self._client.get(watched.interaction_id)
+            seen = sighting_of(interaction, looks=before.looks + 1)
+            seen = seen.model_copy(update={"seen_at": now, "notes": before.notes})
         except InteractionsError as error:
             seen = _after_failed_look(before, error, now=now)
             retry_after_s = error.retry_after_s
-        else:
-            seen = sighting_of(interaction, looks=before.looks + 1)
-            seen = seen.model_copy(update={"seen_at": now, "notes": before.notes})
-            if seen.has_ended:
-                log.info("interaction.ended", interaction_id=watched.interaction_id, looks=seen.looks)
-                return seen
+        except Exception as error:
+            # A bug of ours, or an answer that nobody thought of. It carries a delay like any failed look,
+            # since the retry policy's own is for workers that vanish.
+            log.exception("look.broken", interaction_id=watched.interaction_id)
+            seen = _after_broken_look(before, error)
+        if seen.has_ended:
+            log.info("interaction.ended", interaction_id=watched.interaction_id, looks=seen.looks)
+            return seen
         activity.heartbeat(seen)
         if seen.missing_since is not None and now - seen.missing_since >= MISSING_GRACE:
             raise failures.lost(watched.interaction_id)
@@ -337,6 +344,14 @@ def _last_sighting() -> Sighting:
     except ValidationError:
         # Of another version, in the middle of a rollout: better to forget it than never to look again.
         return Sighting()
+
+
+def _after_broken_look(before: Sighting, error: Exception) -> Sighting:
+    """Return ``before`` with a failure noted that nobody foresaw."""
+    reason = first_line(f"the look itself broke: {type(error).__name__}: {error}", MAX_ERROR_CHARS)
+    return before.model_copy(
+        update={"looks": before.looks + 1, "failures": before.failures + 1, "problem": reason}
+    )
 
 
 def _after_failed_look(before: Sighting, error: InteractionsError, *, now: datetime) -> Sighting:

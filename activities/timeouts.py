@@ -49,6 +49,11 @@ RECOVER_RETRY: Final = RetryPolicy(
     maximum_attempts=180,
 )
 
+CHECK_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(seconds=5), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
+)
+"""For ``check_interaction``, within its budget."""
+
 CHECK_BUDGET: Final = timedelta(minutes=2)
 """All attempts of ``check_interaction``. A person waits for the answer, and may ask again."""
 
@@ -58,12 +63,17 @@ ONCE: Final = RetryPolicy(maximum_attempts=1)
 LOOK_TIMEOUT: Final = CALL_TIMEOUT + timedelta(seconds=15)
 """One attempt of ``watch_interaction``: one call, and a little for a busy worker."""
 
+LOOK_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
+"""After this long without a beat a looking worker counts as gone, and another looks. Beats come every 1.3 s,
+and the worker passes them on within one more: that leaves a busy event loop some two seconds. Where that is
+not enough the guess is wrong, and costs one GET more; what the look saw is seen by the next one."""
+
 LOOK_RETRY: Final = RetryPolicy(
-    # Only for a look that broke in a way the activity did not foresee, or whose worker vanished; a
-    # foreseen one carries its own delay. Attempts have no bound: the run's deadline ends them.
-    initial_interval=timedelta(seconds=5),
-    backoff_coefficient=2.0,
-    maximum_interval=timedelta(seconds=60),
+    # Only for a look whose worker vanished: every other failure carries its own delay, also one that the
+    # activity did not foresee. Each look is an attempt, so a delay that grew with them would be at its
+    # longest in every run that has gone on for minutes. Attempts have no bound: the run's deadline ends them.
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.0,
 )
 
 MISSING_GRACE: Final = timedelta(minutes=2)

@@ -249,7 +249,7 @@ class AgentRunWorkflow:
                 CheckInteraction(interaction_id=interaction_id),
                 start_to_close_timeout=timeouts.LOOK_TIMEOUT,
                 schedule_to_close_timeout=timeouts.CHECK_BUDGET,
-                retry_policy=timeouts.LOOK_RETRY,
+                retry_policy=timeouts.CHECK_RETRY,
                 summary=f"check {interaction_id[:40]}",
             )
         except ActivityError as error:
@@ -656,6 +656,7 @@ class AgentRunWorkflow:
                 is_model=self._request.model is not None,
             ),
             start_to_close_timeout=timeouts.LOOK_TIMEOUT,
+            heartbeat_timeout=timeouts.LOOK_HEARTBEAT_TIMEOUT,
             retry_policy=timeouts.LOOK_RETRY,
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
             summary=f"watch {self._interaction_id[:40]}",

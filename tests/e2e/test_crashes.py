@@ -12,15 +12,16 @@ from temporalio.client import Client
 
 from runs.pacing import Pacing
 from runs.phase import Phase
-from starter.runs import notify_run
+from starter.executions import describe
+from starter.runs import look_at_run, notify_run
 from starter.views import RunView
 from tests.e2e.stack import Stack, assert_eventually, request_for, running_stack
 
 IN_FLIGHT = 20
 
 RECOVERED_WITHIN_S = 100.0
-"""A look whose worker died is taken again after 75 s. These tests kill between looks, where all is well
-again after about ten seconds: five for the dead worker's own queue, the rest for the next look."""
+"""All is well again after about ten seconds: five for the dead worker's own queue or for a look that it
+took to the grave, the rest for the next look, and for a busy machine."""
 
 UNHURRIED = Pacing(poll_min_s=8, poll_max_s=8)
 """Long enough to find all runs between two looks, on a busy machine too."""
@@ -107,6 +108,41 @@ async def test_a_killed_server_loses_no_run(stack: Stack, client: Client) -> Non
     stack.let_pass(LONG_S)
     await assert_all_completed(stack, run_ids, client=client)
     assert (stack.worker.pid, stack.worker.is_running) == (pid, True)
+
+
+async def test_a_look_that_died_with_its_worker_is_taken_again(stack: Stack, client: Client) -> None:
+    """In seconds, with no news and no event more; what the look before it saw is shown meanwhile."""
+    run_id = "look-lost"
+    request = request_for(run_id, directive="duration_s=120", pacing=Pacing(poll_min_s=0.2, poll_max_s=0.2))
+    await stack.start(run_id, client=client, request=request)
+
+    async def is_seen() -> int:
+        view = await look_at_run(client, run_id)
+        assert view.sighting is not None
+        return view.sighting.looks
+
+    await assert_eventually(is_seen)
+    stack.emulator.set_faults("get-hang")
+    looks = stack.emulator.submission(run_id)["looks"]
+
+    async def hangs() -> None:
+        assert stack.emulator.submission(run_id)["looks"] > looks
+
+    async def is_given_up() -> None:
+        description = await describe(client, run_id)
+        (pending,) = description.raw_description.pending_activities
+        assert pending.last_failure.HasField("timeout_failure_info")
+
+    await assert_eventually(hangs)
+    seen = await is_seen()
+    stack.worker.kill()
+    stack.emulator.set_faults()
+    await assert_eventually(is_given_up, within_s=10)
+    assert await is_seen() == seen
+    stack.worker.start()
+    await assert_all_completed(stack, [run_id], client=client)
+    history = await client.get_workflow_handle(run_id).fetch_history()
+    assert len(history.events) <= 30
 
 
 async def test_a_notified_run_does_not_wait_for_a_dead_worker(stack: Stack, client: Client) -> None:

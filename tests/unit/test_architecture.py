@@ -27,6 +27,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     ),
     # It imports none of our code, so that it cannot share a client's mistake.
     "emulator": frozenset(),
+    "prefetch": frozenset(),
     "printing": frozenset(),
     "regular_files": frozenset(),
     "settings": frozenset({"runs", "interactions", "regular_files"}),
@@ -52,6 +53,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
             "health",
             "interactions",
             "isolation",
+            "prefetch",
             "printing",
             "runs",
             "settings",

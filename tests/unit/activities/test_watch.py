@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 from datetime import timedelta
 
@@ -6,6 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.timeouts import MISSING_GRACE
+from interactions.client import InteractionsClient
+from interactions.responses import Interaction
 from runs.errors import ActivityErrorType
 from runs.messages import CheckInteraction, Sighting, WatchInteraction
 from tests.unit.activities.conftest import ACCEPTED_AT, Setup, interaction
@@ -107,6 +110,55 @@ async def test_a_failed_look_proves_nothing(setup: Setup, answer: httpx.Response
     (seen,) = setup.beats
     assert (seen.looks, seen.steps, seen.failures, seen.missing_since) == (9, 3, 1, None)
     assert seen.problem
+
+
+@pytest.mark.parametrize("attempt", [1, 500])
+async def test_a_look_that_breaks_is_looked_at_again(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, attempt: int
+) -> None:
+    """A bug of ours carries a delay of its own, and is shown; what was seen before stays to be seen."""
+
+    def broken(*_: object, **__: object) -> Sighting:
+        raise KeyError("steps")
+
+    monkeypatch.setattr("activities.interaction_activities.sighting_of", broken)
+    setup.attempt(attempt, last=Sighting(looks=8, steps=3, status="in_progress"))
+    setup.answers(interaction("in_progress"))
+    again = await _looks_again(setup)
+    assert (again.type, again.next_retry_delay) == (ActivityErrorType.STILL_RUNNING, timedelta(seconds=10))
+    (seen,) = setup.beats
+    assert (seen.looks, seen.steps, seen.failures) == (9, 3, 1)
+    assert seen.problem == "the look itself broke: KeyError: 'steps'"
+
+
+async def test_a_long_look_beats_with_what_was_seen_before(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that waits for the API shows that it lives; most looks are over before that costs a beat."""
+    setup.attempt(9, last=Sighting(looks=8, steps=3))
+    setup.environment.info = dataclasses.replace(
+        setup.environment.info, heartbeat_timeout=timedelta(seconds=0.3)
+    )
+    setup.answers(interaction("in_progress"))
+    await _looks_again(setup)
+    assert [seen.looks for seen in setup.beats] == [9]
+
+    setup.beats.clear()
+    get = InteractionsClient.get
+    beaten = asyncio.Event()
+
+    def beat(*details: Sighting) -> None:
+        setup.beats.extend(details)
+        beaten.set()
+
+    async def get_slowly(self: InteractionsClient, interaction_id: str) -> Interaction:
+        await beaten.wait()
+        return await get(self, interaction_id)
+
+    setup.environment.on_heartbeat = beat
+    monkeypatch.setattr(InteractionsClient, "get", get_slowly)
+    await _looks_again(setup)
+    assert [seen.looks for seen in setup.beats] == [8, 9]
 
 
 async def test_failed_looks_back_off_and_a_good_one_forgives(setup: Setup) -> None:
