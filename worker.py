@@ -26,6 +26,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 import startup
+from activities.attaching import AttachingActivities
 from activities.interaction_activities import InteractionActivities
 from activities.settling import SettlesWith
 from activities.submitting import SubmitsWith
@@ -219,7 +220,7 @@ async def _serve(
             client,
             settings=settings,
             workflows=WORKFLOWS,
-            activities=activities.all() + tools.all() + texts.all(),
+            activities=activities.all() + tools.all() + texts.all() + AttachingActivities().all(),
         ):
             stop.is_serving = True
             # Now, so that the first answers do not wait for it; and not before, so that nothing else does.

@@ -142,3 +142,16 @@ STORE_TEXT_RETRY: Final = RetryPolicy(
     # An hour or more, as for settling: what is put together is paid for.
     maximum_attempts=70,
 )
+
+RPC_TIMEOUT: Final = timedelta(seconds=10)
+"""One question to Temporal, which a worker sits beside."""
+
+ATTACH_TIMEOUT: Final = 3 * RPC_TIMEOUT + timedelta(seconds=10)
+"""One attempt of ``attach_run``: three questions, and a little for a busy worker."""
+
+ATTACH_RETRY: Final = RetryPolicy(
+    # Only for a look that broke, or whose worker vanished; "goes on" carries its own delay. Attempts have no
+    # bound, as a workflow waits for a child without one.
+    initial_interval=timedelta(seconds=5),
+    backoff_coefficient=1.0,
+)

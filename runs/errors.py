@@ -31,6 +31,8 @@ class ActivityErrorType(StrEnum):
     """The API shows an interaction that had ended as running again. Nothing was stored."""
     NOT_CANCELLED = "NotCancelled"
     """The API still shows the interaction as running after a cancel."""
+    NOT_ATTACHED = "NotAttached"
+    """The run that was there asks for something else, or is there no more."""
     TOOL_FAILED = "ToolFailed"
     """A function tool failed in a way that it did not foresee; may be tried again."""
     CATALOG_TOO_LONG = "CatalogTooLong"

@@ -636,6 +636,32 @@ class AgentRunResult(Message):
     notes: tuple[str, ...] = ()
 
 
+class AttachRun(Message):
+    """Input of ``attach_run``.
+
+    Attributes:
+        run_id: Of the run that is there.
+        digest: Of what is asked for now; see `runs.sameness`.
+    """
+
+    run_id: str
+    digest: str
+
+
+class AttachedRun(Message):
+    """How a run that was attached to has ended.
+
+    Attributes:
+        result: What it left behind; None when it ended without saying.
+        error: Why it did not complete; None when it did, also incompletely.
+        spent: What it used, or may have used.
+    """
+
+    result: AgentRunResult | None = None
+    error: RunError | None = None
+    spent: Spent = Spent()
+
+
 class AgentRunStatus(Message):
     """Answer of the ``status`` query: where a run stands."""
 

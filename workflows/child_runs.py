@@ -1,10 +1,13 @@
 """A run as the child of another workflow, and what came of it however it ended."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import (
+    ActivityError,
     ApplicationError,
     ChildWorkflowError,
     WorkflowAlreadyStartedError,
@@ -14,14 +17,18 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from activities import timeouts
+    from activities.attaching import AttachingActivities
     from runs.budget import Spent
     from runs.details import escape_markdown
     from runs.errors import RunErrorCode
     from runs.limits import MAX_ERROR_CHARS
     from runs.memos import AGENT_MEMO, QUESTION_MEMO
-    from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, RunError
+    from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, AttachRun, RunError
+    from runs.sameness import digest_of
     from runs.text import first_line
     from workflows import search_attributes
+    from workflows.failures import failure_of
 
 _SUMMARY_CHARS = 90
 """Temporal refuses a summary of more than 400 bytes; a character has four at most."""
@@ -50,6 +57,7 @@ async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
 
     Cancelling this cancels the child, and with it the interaction; how it then ended is returned like any
     end. A run that had this id is never run again: after a reset of the workflow it may have been paid for.
+    One that asked for the same is waited for, and its end returned, in place of the child's.
     """
     question = first_line(request.input, max_chars=_SUMMARY_CHARS)
     try:
@@ -67,12 +75,39 @@ async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
             static_summary=escape_markdown(question),
         )
     except WorkflowAlreadyStartedError:
-        message = f"there has been a run {run_id!r} already; it is not paid for twice"
-        # Not as an internal error, after which a chain would try again, under another id.
-        return ChildOutcome(None, RunError(code=RunErrorCode.REJECTED, message=message), Spent())
+        if workflow.patched("attach-to-runs"):
+            return await _attach(request, run_id=run_id)
+        return _refused(f"there has been a run {run_id!r} already; it is not paid for twice")
     except ChildWorkflowError as error:
         return _failed(error, run_id=run_id)
     return ChildOutcome(result, result.error, result.spent)
+
+
+async def _attach(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
+    """Wait for the run that is there, and return how it ended; what that is, is for an activity to find."""
+    attached = workflow.start_activity_method(
+        AttachingActivities.attach_run,
+        AttachRun(run_id=run_id, digest=digest_of(request)),
+        start_to_close_timeout=timeouts.ATTACH_TIMEOUT,
+        retry_policy=timeouts.ATTACH_RETRY,
+        summary=f"attach to {run_id[:80]}",
+    )
+    try:
+        try:
+            ended = await asyncio.shield(attached)
+        except asyncio.CancelledError:
+            # It is no child, so nobody cancels it with us; what it comes to is returned all the same.
+            with suppress(ApplicationError):  # it has ended meanwhile
+                await workflow.get_external_workflow_handle(run_id).cancel()
+            ended = await attached
+    except ActivityError as error:
+        return _refused(failure_of(error).message)
+    return ChildOutcome(ended.result, ended.error, ended.spent)
+
+
+def _refused(message: str) -> ChildOutcome:
+    # Not as an internal error, after which a chain would try again, under another id.
+    return ChildOutcome(None, RunError(code=RunErrorCode.REJECTED, message=message), Spent())
 
 
 def _failed(error: ChildWorkflowError, *, run_id: str) -> ChildOutcome:

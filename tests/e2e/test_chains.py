@@ -1,6 +1,7 @@
 """Chains on a whole stack, through the command: the examples that we ship, decisions, and what goes wrong."""
 
 import json
+import subprocess
 import time
 import wave
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from runs.messages import AgentRunRequest
 from starter.chains import look_at_chain
 from starter.describing import input_of
 from starter.runs import look_at_run
+from tests.dev_server import temporal_cli
 from tests.e2e.stack import Stack, running_stack
 from tests.e2e.test_cli import Command, Ended
 
@@ -334,6 +336,35 @@ def test_a_chain_without_a_worker_says_so(longhaul: Command, tmp_path: Path) -> 
     undecided = longhaul("approve", "nobody")
     assert undecided.code == 5
     assert "no worker has answered for nobody" in undecided.err
+
+
+def test_a_chain_that_is_reset_pays_for_nothing_again(
+    stack: Stack, longhaul: Command, tmp_path: Path
+) -> None:
+    """After step 2 of 3 it goes back to its beginning, and comes to its end with the runs that there were."""
+    names = [f"reset-{number}" for number in range(3)]
+    prompts = [f"Why? [[emulator submission={name} duration_s=30]]" for name in names]
+    file = written(
+        tmp_path,
+        {
+            "a": {"ask": prompts[0]},
+            "b": {"ask": f"{{{{ steps.a.text }}}} {prompts[1]}"},
+            "ok": {"approve": "{{ steps.b.text }}?"},
+            "c": {"ask": prompts[2], "after": "ok"},
+        },
+        output="c",
+    )
+    assert longhaul("chain", "run", file, "--id", "reset", "--no-wait").code == 0
+    until_waiting(longhaul, "reset")
+    where = ["--workflow-id", "reset", "--address", stack.server.address]
+    back = [temporal_cli(), "workflow", "reset", *where, "--type", "FirstWorkflowTask", "--reason", "test"]
+    subprocess.run(back, check=True, capture_output=True)
+    until_waiting(longhaul, "reset")
+    assert longhaul("approve", "reset", "--yes").code == 0
+    ended = longhaul("watch", "reset", "--json")
+    assert (ended.code, ended.answer["phase"]) == (0, "completed"), ended
+    assert [stack.emulator.submission(name)["creates"] for name in names] == [1, 1, 1]
+    assert ended.answer["result"]["spent"]["interactions"] == len(names)
 
 
 async def test_what_was_ended_from_outside_says_so(stack: Stack, longhaul: Command, tmp_path: Path) -> None:

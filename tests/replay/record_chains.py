@@ -16,7 +16,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from chains.messages import CHAIN, ChainPhase, ChainResult, ChainStatus, DecideStep
 from chains.spec import ChainSpec
 from runs.errors import RunErrorCode
-from runs.messages import AgentRunRequest, ArtifactRef
+from runs.messages import AGENT_RUN, DEFAULT_MODEL, AgentRunRequest, ArtifactRef
 from runs.phase import Phase
 from runs.search_attributes import SEARCH_ATTRIBUTES
 from tests.dev_server import running_dev_server
@@ -54,6 +54,7 @@ class Scenario:
         steer: What a client does meanwhile.
         is_short: Whether it is continued as new, again and again.
         is_last_kept: Whether the last of its executions is kept, and not the first.
+        was_run: Whether the run of its step "a" is there already, as after a reset.
     """
 
     spec: ChainSpec | dict[str, Any]
@@ -62,6 +63,7 @@ class Scenario:
     steer: Callable[[Handle, Kitchen], Awaitable[None]] | None = None
     is_short: bool = False
     is_last_kept: bool = False
+    was_run: bool = False
 
 
 async def _approve(handle: Handle, _kitchen: Kitchen) -> None:
@@ -113,6 +115,7 @@ _EXPIRING: Final = chain(
         "b": {"ask": "2", "after": "ok"},
     }
 )
+_TWICE: Final = chain({"a": {"ask": "1"}, "b": {"ask": "{{ steps.a.text }}"}})
 _RETRIED: Final = chain({"a": {"ask": "1", "retry": {"attempts": 2, "wait_s": 0.2}}})
 _LONG: Final = chain(
     {
@@ -432,6 +435,7 @@ CHAINS: Final = {
     "chain_expired": Scenario(_EXPIRING),
     "chain_cancelled": Scenario(_two("fail"), steer=_cancel),
     "chain_cancelled_waiting": Scenario(_APPROVED, steer=_cancel_waiting),
+    "chain_attached": Scenario(_TWICE, was_run=True),
     "chain_continued_as_new": Scenario(_LONG, is_short=True),
     # Recorded before such chains were refused.
     "chain_unknown_field_ignored": Scenario({**_RETRIED.model_dump(mode="json"), "budgt": {"max_tokens": 1}}),
@@ -448,6 +452,9 @@ async def record(client: Client, name: str) -> None:
     if scenario.prepare is not None:
         await scenario.prepare(kitchen)
     async with kitchen.worker(client, task_queue=name):
+        if scenario.was_run:
+            asked = AgentRunRequest(model=DEFAULT_MODEL, input="1")
+            await client.execute_workflow(AGENT_RUN, asked, id=f"{name}.a", task_queue=name)
         handle: Handle = await client.start_workflow(
             CHAIN,
             {"spec": scenario.spec},

@@ -24,6 +24,8 @@ from runs.conversation import (
     SendMessage,
 )
 from runs.errors import RunErrorCode
+from runs.messages import AGENT_RUN, TranscriptTurn
+from runs.places import artifacts_prefix
 from tests.dev_server import running_dev_server
 from tests.replay.record import keep
 from tests.workflow.fake_runs import FakeRuns, failed, worker_of_runs
@@ -100,6 +102,24 @@ async def _never_pause(talk: Talk, runs: FakeRuns) -> None:
             before = after
 
 
+async def _say_again(talk: Talk, runs: FakeRuns) -> None:
+    """Begin with the run of the first turn being there already, as after a reset."""
+    client, request = talk.handle._client, REQUEST
+    asked = request.turn(
+        SendMessage(message_id="one", text="one"),
+        transcript=TranscriptTurn(
+            folder=artifacts_prefix(
+                workflow_id=talk.handle.id, run_id=talk.handle.first_execution_run_id or ""
+            ),
+            number=1,
+        ),
+        previous_interaction_id=None,
+        budget=None,
+    )
+    await client.execute_workflow(AGENT_RUN, asked, id=f"{talk.handle.id}-turn-1", task_queue=talk.handle.id)
+    await _close(talk, runs)
+
+
 CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = {
     # All the rest is for the workflow's defaults to say.
     "conversation_with_a_model_alone": ({"model": "gemini-3.8-flash"}, FakeRuns, _close),
@@ -121,6 +141,7 @@ CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = 
         _close,
     ),
     "conversation_closed": (REQUEST, FakeRuns, _close),
+    "conversation_attached": (REQUEST, FakeRuns, _say_again),
     "conversation_idle": (REQUEST.model_copy(update={"idle_timeout_s": 2.0}), FakeRuns, _say_two),
     "conversation_sent_together": (
         REQUEST.model_copy(update={"budget": Budget(max_interactions=2)}),
@@ -169,7 +190,11 @@ async def record(client: Client, name: str) -> None:
         handle: Handle = await client.start_workflow(
             CONVERSATION, request, id=name, task_queue=name, result_type=ConversationResult
         )
-        first: Handle = client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        first: Handle = client.get_workflow_handle(
+            handle.id,
+            run_id=handle.first_execution_run_id,
+            first_execution_run_id=handle.first_execution_run_id,
+        )
         await steer(Talk(handle), runs)
         try:
             await first.result(follow_runs=False)

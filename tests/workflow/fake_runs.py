@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 with workflow.unsafe.imports_passed_through():
+    from activities.attaching import AttachingActivities
     from runs.budget import Spent
     from runs.errors import RunErrorCode, WorkflowErrorType
     from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, RunError, Timings, Usage
@@ -128,7 +129,7 @@ async def worker_of_runs(
         client,
         task_queue=task_queue,
         workflows=[FakeAgentRun, *workflows],
-        activities=[runs.answer, *activities],
+        activities=[runs.answer, *AttachingActivities().all(), *activities],
         workflow_runner=SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
     ):

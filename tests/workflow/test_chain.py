@@ -419,17 +419,17 @@ async def test_a_failed_step_is_tried_again_after_a_durable_wait(client: Client,
 
 
 async def test_a_step_whose_run_there_has_been_is_not_tried_again(client: Client, kitchen: Kitchen) -> None:
-    """After a reset of the chain its run may have been paid for, under whatever id another try would have."""
+    """One that asked for something else is not the step's, and another try would pay under another id."""
     chain_id, task_queue = f"chain-{uuid.uuid4()}", f"test-{uuid.uuid4()}"
     spec = chain({"a": {"ask": "1", "retry": {"attempts": 3, "wait_s": 0}}})
     async with kitchen.worker(client, task_queue=task_queue):
-        asked = {"model": "gemini-3.8-flash", "input": "1"}
+        asked = {"model": "gemini-3.8-flash", "input": "something else"}
         await client.execute_workflow("AgentRun", asked, id=f"{chain_id}.a", task_queue=task_queue)
         handle: Handle = await client.start_workflow(
             CHAIN, ChainRequest(spec=spec), id=chain_id, task_queue=task_queue, result_type=ChainResult
         )
         result = await failure_of(handle)
-    assert kitchen.prompts == ["1"]
+    assert kitchen.prompts == ["something else"]
     assert result.failure is not None
     assert "it is not paid for twice" in result.failure.error.message
 

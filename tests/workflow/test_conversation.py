@@ -724,7 +724,7 @@ async def test_status_and_details_say_what_goes_on(talking: Open, runs: FakeRuns
 async def test_a_turn_that_was_run_before_is_not_paid_for_again(
     talking: Open, runs: FakeRuns, client: Client
 ) -> None:
-    """After a reset of the workflow, the messages that come again find their runs there."""
+    """A run that is there under a turn's id, and asked for something else, is not the turn's."""
     async with talking() as talk:
         run_id = f"{talk.conversation_id}-turn-1"
         earlier: WorkflowHandle[Any, AgentRunResult] = await client.start_workflow(
