@@ -123,13 +123,16 @@ class SubmissionJournal:
         record = SendingRecord(owner=owner, token=token, at=datetime.now(UTC), digest=digest)
         return await self._store.put_if_absent(self._sending, record.model_dump_json(indent=2).encode())
 
-    async def sending(self) -> SendingRecord:
-        """Return the record of who has claimed the submission.
+    async def sending(self) -> SendingRecord | None:
+        """Return the record of who has claimed the submission; None if there is none.
 
         Raises:
-            ArtifactsError: The record cannot be read, or is not there.
+            ArtifactsError: The store could not be read.
         """
-        raw = await self._store.get(self._sending, max_bytes=_MAX_RECORD_BYTES)
+        try:
+            raw = await self._store.get(self._sending, max_bytes=_MAX_RECORD_BYTES)
+        except ArtifactNotFound:
+            return None
         return SendingRecord.model_validate_json(raw)
 
     async def note_accepted(self, interaction_id: str) -> None:

@@ -136,10 +136,13 @@ async def _read(
     Raises:
         ArtifactsError: The store could not be read.
     """
-    if await journal.claim(Owner.RECOVERY):
-        return Recovered(was_sent=False)
     record = await journal.sending()
-    if record.owner is Owner.RECOVERY:
+    if record is None and not await journal.claim(Owner.RECOVERY):
+        record = await journal.sending()
+        if record is None:
+            return None  # and yet it is taken: let the store make up its mind
+    # Read first: a store that lets a second create replace the first must not lose what was claimed.
+    if record is None or record.owner is Owner.RECOVERY:
         return Recovered(was_sent=False)
     interaction_id = await journal.accepted()
     if _is_of_another(lost, record):
@@ -168,10 +171,10 @@ def _is_of_another(lost: RecoverSubmission, record: SendingRecord) -> bool:
 
 async def _other_token(lost: RecoverSubmission, journal: SubmissionJournal) -> str | None:
     try:
-        token = (await journal.sending()).token
+        record = await journal.sending()
     except ArtifactsError:
         return None
-    return None if lost.token in ("", token) else token
+    return None if record is None or lost.token in ("", record.token) else record.token
 
 
 def _pending(reason: str, *, after_s: float) -> ApplicationError:

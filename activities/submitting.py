@@ -240,7 +240,7 @@ async def _why_taken(journal: SubmissionJournal, announcement: Announcement) -> 
     # A store that cannot be read now will be read by the recovery.
     with contextlib.suppress(ArtifactsError):
         record = await journal.sending()
-        if is_another(record.digest, announcement.digest):
+        if record is not None and is_another(record.digest, announcement.digest):
             return failures.number_taken(
                 EarlierSubmission(token=record.token, interaction_id=await journal.accepted())
             )

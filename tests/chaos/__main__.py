@@ -17,8 +17,10 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from tests.chaos.comparing import comparison
 from tests.chaos.first_look import first_look
+from tests.chaos.lying import lying_store
 from tests.chaos.matrix import matrix
 from tests.chaos.outages import bad_network, server_kills
+from tests.chaos.resets import resets
 from tests.chaos.sections import kills
 from tests.chaos.stores import stores
 from tests.chaos.table import Table
@@ -32,6 +34,8 @@ _SECTIONS: Final[dict[str, Section]] = {
     "faults": lambda home, _: matrix(home),
     "comparison": lambda home, seed: comparison(home, seed=seed),
     "stores": lambda home, _: stores(home),
+    "lying-store": lambda home, _: lying_store(home),
+    "resets": lambda home, _: resets(home),
     "first-look": lambda home, seed: first_look(home, seed=seed),
 }
 
@@ -39,7 +43,8 @@ _SECTIONS: Final[dict[str, Section]] = {
 _TOGETHER: Final = (
     ("kills", "stores"),
     ("server", "faults"),
-    ("network",),
+    ("network", "lying-store"),
+    ("resets",),
     ("comparison",),
     ("first-look",),
 )

@@ -48,6 +48,7 @@ async def test_the_server_knows_before_anything_is_claimed(
     setup.answers(interaction("in_progress"))
     submitted = await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
     record = await _journal(setup).sending()
+    assert record is not None
     assert told == [Announcement(store=await setup.store.identity(), digest=record.digest)]
     assert record.digest.startswith("1:")
     assert submitted.store == told[0].store
@@ -146,4 +147,6 @@ async def test_the_same_again_is_for_the_journal_to_say(setup: Setup) -> None:
     failure = await _fails(setup)
     assert failure.type == ActivityErrorType.SUBMISSION_PENDING
     announced = Announcement.model_validate_json(failure.details[0])
-    assert announced.digest == (await _journal(setup).sending()).digest
+    record = await _journal(setup).sending()
+    assert record is not None
+    assert announced.digest == record.digest

@@ -164,3 +164,22 @@ async def test_a_worker_lost_before_it_knew_what_to_say_names_what_is_there(setu
     # By its own token, or by none, which an older version gives, it is the submission's.
     for token in ("before", ""):
         assert (await _recover(setup, _lost(None, token=token))).interaction_id == "v1_before"
+
+
+async def test_a_store_that_lets_itself_be_lied_to_loses_no_claim(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began to replace files after it was tried: what is there is read before all else."""
+    journal = _journal(setup.store)
+    await journal.claim(Owner.SUBMITTER, token="mine", digest="1:mine")
+    await journal.prepare("mine")
+
+    async def replace(key: str, content: bytes) -> bool:
+        await setup.store.put(key, content, "application/json")
+        return True
+
+    monkeypatch.setattr(setup.store, "put_if_absent", replace)
+    await _pending(setup, _lost(await _announced(setup.store)))
+    record = await journal.sending()
+    assert record is not None
+    assert record.owner is Owner.SUBMITTER
