@@ -1,6 +1,5 @@
 """What was answered, as blocks of a report and files beside it."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from activities.answers import Answer
 from activities.trail import trail_of
 from artifacts.blocks import Block, Citation, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.errors import InvalidMedia
-from artifacts.media import decode_base64, playable, suffix_of
+from artifacts.media import decode_base64, essence_of, inert_type, playable, suffix_of
 from interactions.contents import (
     AudioContent,
     Content,
@@ -28,7 +27,7 @@ from interactions.steps import ModelOutputStep
 from runs.limits import MAX_NOTE_CHARS, MAX_NOTES
 from runs.messages import Counts, SettleInteraction, Usage
 from runs.pricing import in_words
-from runs.text import clean_text
+from runs.text import clean_text, first_line
 
 _MAX_MEDIA_BYTES: Final = 64 * 1024 * 1024
 """One decoded file; the whole body of a reply is not longer than this either."""
@@ -41,9 +40,7 @@ _MAX_LINKS: Final = 150
 
 _ANY_TYPE: Final = "application/octet-stream"
 
-_MEDIA_TYPE: Final = re.compile(r"[!-~][ -~]{0,254}")
-"""What a bucket takes as a header. One file with a line end in its type must not keep the report from
-being stored."""
+_SHOWN_TYPE_CHARS: Final = 100
 
 _KINDS: Final[dict[type[MediaContent], str]] = {
     ImageContent: "image",
@@ -207,10 +204,18 @@ class _Taken:
         kind = _KINDS[type(part)]
         self._used[kind] += 1
         try:
-            file = _file_of(part, data, name=f"{kind}-{self._used[kind]}")
+            content, media_type = _playable(part, data)
         except InvalidMedia as error:
             self.notes.append(f"{kind} {self._used[kind]} is unusable: {error}")
             return
+        kept_as = inert_type(content, media_type)
+        file = MediaFile(f"{kind}-{self._used[kind]}{suffix_of(kept_as)}", kept_as, content)
+        if part.mime_type and kept_as != essence_of(media_type):
+            came_as = first_line(media_type, _SHOWN_TYPE_CHARS)
+            self.notes.append(
+                f"{kind} {self._used[kind]} came as {came_as} and is kept as {kept_as} ({file.name}), "
+                "so that nothing runs it"
+            )
         self.media.append(file)
         self._append(_block_of(file))
 
@@ -248,17 +253,14 @@ def _citations(part: TextContent, *, shift: int) -> Iterator[Citation]:
         )
 
 
-def _file_of(part: MediaContent, data: str, *, name: str) -> MediaFile:
+def _playable(part: MediaContent, data: str) -> tuple[bytes, str]:
     sound = part if isinstance(part, AudioContent) else None
-    content, media_type = playable(
+    return playable(
         decode_base64(data, max_bytes=_MAX_MEDIA_BYTES),
         part.mime_type or _ANY_TYPE,
         rate_hz=sound.sample_rate if sound else None,
         channels=sound.channels if sound else None,
     )
-    if _MEDIA_TYPE.fullmatch(media_type) is None:
-        media_type = _ANY_TYPE
-    return MediaFile(name=f"{name}{suffix_of(media_type)}", media_type=media_type, content=content)
 
 
 def _block_of(file: MediaFile) -> Block:

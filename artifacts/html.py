@@ -21,7 +21,13 @@ from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock,
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
 from artifacts.links import safe_href
 from artifacts.marking import marked, why_plain
-from artifacts.media import INLINE_FILM_TYPES, INLINE_IMAGE_TYPES, INLINE_SOUND_TYPES, essence_of
+from artifacts.media import (
+    INLINE_FILM_TYPES,
+    INLINE_IMAGE_TYPES,
+    INLINE_SOUND_TYPES,
+    essence_of,
+    may_be_linked,
+)
 from artifacts.running_text import OUR_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
 from artifacts.trail import FAILED, MAX_DETAIL_CHARS, TRAIL_TITLE, more_of, steps_of
@@ -355,6 +361,8 @@ def _link(text: str, url: str | None) -> str:
 def _file(block: ImageBlock | FileBlock) -> str:
     name = escape(clean_text(block.name))
     media_type = escape(clean_text(block.media_type))
+    if not may_be_linked(block.name, block.media_type):
+        return f'<p class="file">{name} <span>{media_type}</span></p>'
     # Beside the page, so the name is the address; quoted whole, it cannot be any other.
     address = quote(block.name, safe="", errors="replace")
     return f'<p class="file"><a href="{address}">{name}</a> <span>{media_type}</span></p>'

@@ -9,10 +9,10 @@ from markdown_it import MarkdownIt
 
 from artifacts.blocks import Activity, Detail, FileBlock, ImageBlock, LinkBlock, Report, TextBlock
 from artifacts.facts import facts_of, headline_of, notes_of, title_of, whole_question_of
-from artifacts.inert import without_any_html, without_html
+from artifacts.inert import inert, inert_unparsed
 from artifacts.links import safe_href
 from artifacts.marking import marked, why_plain
-from artifacts.media import INLINE_IMAGE_TYPES, essence_of
+from artifacts.media import INLINE_IMAGE_TYPES, essence_of, may_be_linked
 from artifacts.running_text import OTHERS_PARSER, insert, write_mark
 from artifacts.sources import Source, Sources
 from artifacts.trail import FAILED, MAX_DETAIL_CHARS, TRAIL_TITLE, language_of, more_of
@@ -30,8 +30,8 @@ _BLOCKS: Final = MarkdownIt("commonmark").disable("inline")
 def render_markdown(report: Report) -> str:
     """Return the report as Markdown.
 
-    The agent's own text stays as it is, but for characters that nobody can see and for HTML, which is
-    escaped; only marks are put in, and what it left open at its end is closed.
+    The agent's own text stays as it is, but for characters that nobody can see and for what a reader would
+    load or run, which is escaped; only marks are put in, and what it left open at its end is closed.
     """
     sources = Sources(report.blocks)
     head = [f"# {_escape(title_of(report))}"]
@@ -59,17 +59,28 @@ def _answer(report: Report, sources: Sources) -> Iterator[str]:
         href = hrefs[number]
         return f"\\[{number}\\]" if href is None else write_mark(number, href)
 
+    own = {
+        address
+        for block in report.blocks
+        if isinstance(block, ImageBlock | FileBlock) and (address := _address_of(block)) is not None
+    }
+    parts = []
     for block in report.blocks:
         if isinstance(block, TextBlock):
             text, marks = marked(block, sources, OTHERS_PARSER)
-            yield _closed(without_html(insert(text, marks, write)).strip("\n"))
+            parts.append(_closed(inert(insert(text, marks, write), own).strip("\n")))
         else:
-            yield _file(block)
+            parts.append(_file(block))
+    if len(parts) > 1 and any("]:" in part for part in parts):
+        # What is defined in one text holds in all.
+        yield inert("\n\n".join(parts), own)
+    else:
+        yield from parts
 
 
 def _unmarked_answer(report: Report) -> Iterator[str]:
     for block in report.blocks:
-        yield without_any_html(clean_text(block.text)) if isinstance(block, TextBlock) else _file(block)
+        yield inert_unparsed(clean_text(block.text)) if isinstance(block, TextBlock) else _file(block)
 
 
 def _closed(text: str) -> str:
@@ -92,10 +103,20 @@ def _is_closed(text: str) -> bool:
 def _file(block: ImageBlock | FileBlock | LinkBlock) -> str:
     if isinstance(block, LinkBlock):
         return f"{_escape(first_line(block.kind, MAX_DETAIL_CHARS))}: {_link(block.url, block.url)}"
-    # Beside the report, so the name is the address; quoted whole, it cannot be any other.
-    address = quote(block.name, safe="", errors="replace")
+    name = _escape(clean_text(block.name))
+    address = _address_of(block)
+    if address is None:
+        return f"{name} ({_escape(first_line(block.media_type, MAX_DETAIL_CHARS))})"
     is_image = isinstance(block, ImageBlock) and essence_of(block.media_type) in INLINE_IMAGE_TYPES
-    return f"{'!' if is_image else ''}[{_escape(clean_text(block.name))}]({address})"
+    return f"{'!' if is_image else ''}[{name}]({address})"
+
+
+def _address_of(block: ImageBlock | FileBlock) -> str | None:
+    """Return where the file is, seen from the report; None if it must not be linked."""
+    if not may_be_linked(block.name, block.media_type):
+        return None
+    # Beside the report, so the name is the address; quoted whole, it cannot be any other.
+    return quote(block.name, safe="", errors="replace")
 
 
 def _source_list(sources: Sources) -> Iterator[str]:
@@ -163,4 +184,6 @@ def _about(report: Report) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     """Return one line of clean ``text`` as Markdown that shows just this."""
-    return _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", text))
+    # See `artifacts.inert` on "<".
+    escaped = _SPECIAL.sub(lambda special: "&lt;" if special[0] == "<" else f"\\{special[0]}", text)
+    return _START.sub(r"\1\\\2", escaped)

@@ -1,4 +1,9 @@
-"""Media as the API sends it: base64, with a media type, and at times without a header."""
+"""Media as the API sends it: base64, with a media type, and at times without a header.
+
+What is kept of it is opened with a click, or served by a bucket under the type it is stored with. So only
+what a program shows or plays keeps its name and type; what it might run (pages, drawings with scripts,
+programs, anything unheard of) is kept as plain text or as bytes.
+"""
 
 import base64
 import binascii
@@ -14,9 +19,8 @@ INLINE_IMAGE_TYPES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "
 
 _SUFFIXES: Final = {
     "application/json": "json",
-    "application/msword": "doc",
+    # Scripts in it run in no browser but in a sandbox without files and network.
     "application/pdf": "pdf",
-    "application/rtf": "rtf",
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
@@ -33,21 +37,32 @@ _SUFFIXES: Final = {
     "audio/wave": "wav",
     "audio/webm": "webm",
     "audio/x-wav": "wav",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
     "image/gif": "gif",
+    "image/heic": "heic",
+    "image/heif": "heif",
     "image/jpeg": "jpg",
     "image/jpg": "jpg",
     "image/png": "png",
-    "image/svg+xml": "svg",
+    "image/tiff": "tiff",
     "image/webp": "webp",
     "text/csv": "csv",
-    "text/html": "html",
-    "text/markdown": "md",
     "text/plain": "txt",
     "video/mp4": "mp4",
     "video/mpeg": "mpg",
     "video/quicktime": "mov",
     "video/webm": "webm",
 }
+"""All types that keep their name: pixels, sound, films, and documents in formats without macros."""
+
+_TEXT: Final = "text/plain"
+_BYTES: Final = "application/octet-stream"
+
+_SNIFFED_BYTES: Final = 4 * 1_445
+"""How far a browser looks for the beginning of a page (WHATWG, MIME Sniffing, read 2026-11-28), in UTF-32."""
+
+_MARKUP: Final = re.compile(rb"[\t\n\f\r \0]*<[A-Za-z!?/]")
 
 INLINE_SOUND_TYPES: Final = frozenset(
     {
@@ -109,6 +124,40 @@ _COMPARED_SAMPLES: Final = 240_000
 def suffix_of(media_type: str) -> str:
     """Return the suffix for files of ``media_type``, such as ``.png``; ``.bin`` if it is not a usual one."""
     return f".{_SUFFIXES.get(essence_of(media_type), 'bin')}"
+
+
+def inert_type(content: bytes, media_type: str) -> str:
+    """Return the type to keep ``content`` as: its own if nothing runs it, else plain text or bytes.
+
+    Its own is believed only as far as the content does not contradict: markup is never an image.
+    """
+    essence = essence_of(media_type)
+    if essence in _SUFFIXES and (essence == _TEXT or not _is_markup(content)):
+        return essence
+    return _TEXT if _is_text(content) else _BYTES
+
+
+def may_be_linked(name: str, media_type: str) -> bool:
+    """Return whether a page may lead to the file ``name``: its type keeps its name, and it has that name."""
+    essence = essence_of(media_type)
+    return essence in _SUFFIXES and name.lower().endswith(suffix_of(essence))
+
+
+def _is_markup(content: bytes) -> bool:
+    """Return whether a program that guesses might take ``content`` for a page or a drawing."""
+    # In UTF-16 and UTF-32 every other byte is zero, behind a mark of their order.
+    head = content[:_SNIFFED_BYTES].removeprefix(b"\xef\xbb\xbf")
+    return _MARKUP.match(head.lstrip(b"\xff\xfe\0").replace(b"\0", b"")) is not None
+
+
+def _is_text(content: bytes) -> bool:
+    if b"\0" in content:
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_base64(encoded: str, *, max_bytes: int) -> bytes:

@@ -4,7 +4,7 @@ Theory of operation. A citation names a span of bytes; its mark goes to the span
 Markdown itself, and the end may lie in a code fence, between two cells, in a link, or before a dash that
 makes a list. So the text is parsed, and marks go only where the parser found running text:
 
-1. ``_Piece`` s are the pieces of source lines that are running text. An end outside of all of them goes
+1. ``Piece`` s are the pieces of source lines that are running text. An end outside of all of them goes
    back to the end of the piece before. What makes structure (fences, prefixes, rules, bars between cells)
    is outside by construction.
 2. Within running text, ``running_text`` knows what must not be cut (links, code, escapes), and an end in
@@ -44,8 +44,8 @@ def place(text: str, wanted: Iterable[tuple[int, int]], parser: MarkdownIt) -> l
     if not ordered:
         return []
     env: dict[str, Any] = {}
-    blocks = _blocks_of(text, env, parser)
-    pieces = list(_pieces_of(text, blocks))
+    blocks = blocks_of(text, env, parser)
+    pieces = list(pieces_of(text, blocks))
     pieces_by_inline = {inline: list(group) for inline, group in groupby(pieces, lambda piece: piece.inline)}
     starts = [piece.start for piece in pieces]
     wanted_by_inline: dict[int, list[tuple[int, int]]] = {}
@@ -59,13 +59,13 @@ def place(text: str, wanted: Iterable[tuple[int, int]], parser: MarkdownIt) -> l
     for inline, wanted_here in wanted_by_inline.items():
         running = RunningText(blocks[inline].content, env.get("references", {}), parser)
         marks += [_in_text(mark, pieces_by_inline[inline]) for mark in running.marks(wanted_here)]
-    if _structure(_blocks_of(insert(text, marks, write_probe), {}, parser)) != _structure(blocks):
+    if _structure(blocks_of(insert(text, marks, write_probe), {}, parser)) != _structure(blocks):
         return []
     return marks
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """Running text in one source line.
 
     Attributes:
@@ -88,14 +88,14 @@ class _Piece:
         return self.offset if self.is_cell else self.offset + min(position, self.end) - self.start
 
 
-def _in_text(mark: Mark, pieces: list[_Piece]) -> Mark:
+def _in_text(mark: Mark, pieces: list[Piece]) -> Mark:
     """Return a mark for a position in the content of ``pieces`` as one for a position in the text."""
     piece = next((piece for piece in reversed(pieces) if piece.offset < mark.position), pieces[0])
     position = piece.end if piece.is_cell else min(piece.start + mark.position - piece.offset, piece.end)
     return mark._replace(position=position)
 
 
-def _blocks_of(text: str, env: dict[str, Any], parser: MarkdownIt) -> list[Token]:
+def blocks_of(text: str, env: dict[str, Any], parser: MarkdownIt) -> list[Token]:
     """Return the text's blocks; ``inline`` tokens have the running text as content, not parsed."""
     tokens: list[Token] = []
     parser.block.parse(text, parser, env, tokens)
@@ -114,7 +114,8 @@ def _structure(blocks: list[Token]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _pieces_of(text: str, blocks: list[Token]) -> Iterator[_Piece]:
+def pieces_of(text: str, blocks: list[Token]) -> Iterator[Piece]:
+    """Yield the running text of ``blocks``, in its order in the text."""
     lines = text.split("\n")
     line_starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
     cells_end = 0
@@ -127,7 +128,7 @@ def _pieces_of(text: str, blocks: list[Token]) -> Iterator[_Piece]:
             found = _cell(lines[first_line], cells_end - line_starts[first_line], token.content)
             if found is not None:
                 start, end = (line_starts[first_line] + column for column in found)
-                yield _Piece(start, end, index, len(token.content), is_cell=True)
+                yield Piece(start, end, index, len(token.content), is_cell=True)
                 cells_end = end
             continue
         offset = 0
@@ -137,7 +138,7 @@ def _pieces_of(text: str, blocks: list[Token]) -> Iterator[_Piece]:
             column = lines[line_number].rfind(words)
             if words and column >= 0:
                 start = line_starts[line_number] + column
-                yield _Piece(start, start + len(words), index, offset + len(part) - len(part.lstrip()))
+                yield Piece(start, start + len(words), index, offset + len(part) - len(part.lstrip()))
             offset += len(part) + 1
 
 

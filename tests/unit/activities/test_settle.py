@@ -107,6 +107,45 @@ async def test_neighbouring_texts_are_one_and_their_citations_move_along(setup: 
     assert "Äh, naïve[" in (await _read(setup, "report.md")).replace("\\[", "[").replace(" [", "[")
 
 
+async def test_what_would_be_run_is_kept_inert(setup: Setup) -> None:
+    """Whatever an "image" is said to be, or is: no file is opened, or served, as more than text or bytes."""
+    page = base64.b64encode(b"<script>alert(1)</script>").decode()
+    drawing = base64.b64encode(b"<svg onload='alert(1)'/>").decode()
+    setup.answers(
+        interaction(
+            steps=[
+                _output(
+                    {"type": "image", "mime_type": "text/html", "data": page},
+                    {"type": "image", "mime_type": "image/svg+xml", "data": drawing},
+                    {"type": "image", "mime_type": "image/png", "data": drawing},
+                    {"type": "document", "mime_type": "application/x-sh", "data": page},
+                    {"type": "document", "data": base64.b64encode(b"\0").decode()},
+                )
+            ],
+            usage=_USAGE,
+        )
+    )
+    settled = await _settle(setup)
+    assert [(ref.name, ref.media_type) for ref in settled.artifacts[2:-1]] == [
+        ("image-1.txt", "text/plain"),
+        ("image-2.txt", "text/plain"),
+        ("image-3.txt", "text/plain"),
+        ("document-1.txt", "text/plain"),
+        ("document-2.bin", "application/octet-stream"),
+    ]
+    kept = "is kept as text/plain"
+    assert [note.partition(" (")[0] for note in settled.notes[:4]] == [
+        f"image 1 came as text/html and {kept}",
+        f"image 2 came as image/svg+xml and {kept}",
+        f"image 3 came as image/png and {kept}",
+        f"document 1 came as application/x-sh and {kept}",
+    ]
+    report, html = await _read(setup, "report.md"), await _read(setup, "report.html")
+    assert "![" not in report
+    assert "](document-2.bin)" not in report
+    assert 'href="document-2.bin"' not in html
+
+
 async def test_settling_again_leaves_the_same_files(setup: Setup) -> None:
     """A worker that dies after writing and before answering costs nothing but a repetition."""
     setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
@@ -713,7 +752,7 @@ async def test_what_cannot_be_parsed_is_shown_as_it_is(hurried: Setup) -> None:
     settled = await _settle(hurried)
     assert settled.outcome is Outcome.COMPLETED
     assert any(note.startswith("the answer could not be read as Markdown: it took") for note in settled.notes)
-    assert text in await _read(hurried, "report.md")
+    assert text in (await _read(hurried, "report.md")).replace("\\", "")
     assert text in await _read(hurried, "report.html")
     assert await _read(hurried, "answer.md") == text
 

@@ -67,7 +67,9 @@ class _Page(HTMLParser):
 
 def _check(page: _Page) -> None:
     for href in page.attributes("href"):
-        assert re.match(r"https?://[^\s\"'<>]+\Z|#[\w-]+\Z|[\w.~%-]*\Z", href)
+        assert re.match(
+            r"https?://[^\s\"'<>]+\Z|#[\w-]+\Z|[\w.~%-]+\.(png|gif|jpe?g|webp|wav|mp3|mp4|pdf|txt)\Z", href
+        )
     kinds = r"data:(image/(png|jpeg|gif|webp)|audio/(wav|mpeg)|video/mp4);base64,"
     assert all(re.match(kinds, src) for src in page.attributes("src"))
     ids = page.attributes("id")
@@ -176,7 +178,7 @@ def test_images_are_in_the_page_if_they_are_pixels() -> None:
     )
     page = _Page(written)
     assert page.attributes("src") == ["data:image/png;base64,iVBORw==", "data:image/jpeg;base64,anBlZw=="]
-    assert '<a href="image-2.svg">image-2.svg</a> <span>image/svg+xml</span>' in written
+    assert '<p class="file">image-2.svg <span>image/svg+xml</span></p>' in written
 
 
 def test_sound_and_films_play_in_the_page() -> None:
@@ -193,7 +195,8 @@ def test_sound_and_films_play_in_the_page() -> None:
     )
     assert page.attributes("src", "audio") == ["data:audio/wav;base64,UklGRg=="]
     assert page.attributes("src", "video") == ["data:video/mp4;base64,bXA0"]
-    assert page.attributes("href") == ["audio-1.wav", "video-1.mp4", "audio-2.amr", "audio-3.wav"]
+    assert page.attributes("href") == ["audio-1.wav", "video-1.mp4", "audio-3.wav"]
+    assert "audio-2.amr audio/amr" in page.text
 
 
 def test_media_kept_elsewhere_is_linked_and_not_loaded() -> None:

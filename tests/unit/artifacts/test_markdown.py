@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,12 @@ from artifacts.blocks import (
     Report,
     TextBlock,
 )
-from artifacts.inert import without_html
+from artifacts.inert import inert
+from artifacts.media import may_be_linked
 from artifacts.report import render_markdown
 from artifacts.trail import TRAIL_TITLE
+from tests.unit.artifacts.naive_readers import harm_in
+from tests.unit.artifacts.test_inert import HOSTILE
 from tests.unit.artifacts.test_placing import PIECES
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -204,7 +208,7 @@ def test_what_an_answer_leaves_open_ends_with_it(text: str) -> None:
         if opened.type == "heading_open" and opened.level == 0
     ]
     assert headings[-2:] == ["Sources", "About this report"]
-    assert written.split("\n\n", 2)[2].startswith(without_html(text.strip("\n")))
+    assert written.split("\n\n", 2)[2].startswith(inert(text.strip("\n")))
 
 
 @settings(max_examples=150, deadline=None)
@@ -223,6 +227,49 @@ def test_nothing_breaks_out_of_its_place(report: Report) -> None:
     assert all(token.level == 1 for token in entries)
     assert not any(token.type in {"html_block", "fence", "table_open"} for token in tokens[about:])
     written.encode()
+
+
+@settings(max_examples=200, deadline=None)
+@given(REPORTS, st.lists(HOSTILE, min_size=1, max_size=3))
+def test_no_reader_loads_or_runs_anything_of_a_report(report: Report, texts: list[str]) -> None:
+    """In none of its parts, also where one text defines what another one uses."""
+    own = {
+        quote(block.name, safe="", errors="replace")
+        for block in report.blocks
+        if isinstance(block, ImageBlock | FileBlock) and may_be_linked(block.name, block.media_type)
+    }
+    assert harm_in(render_markdown(report), own) == []
+    blocks = tuple(TextBlock(text) for text in texts)
+    assert harm_in(render_markdown(replace(report, blocks=(*report.blocks, *blocks))), own) == []
+
+
+def test_what_one_text_defines_is_inert_in_all() -> None:
+    """The texts of an answer are one document to whoever reads it."""
+    written = render_markdown(
+        report_of(
+            TextBlock("![seen][a] and [b]"),
+            ImageBlock("image-1.png", "image/png", b"png"),
+            TextBlock("[a]: https://t.example/1.png\n[b]: javascript:x"),
+        )
+    )
+    assert "\\![seen][a] and [b]" in written
+    assert "\\[b]: javascript:x" in written
+    assert "![image-1.png](image-1.png)" in written
+
+
+def test_only_what_nothing_runs_is_linked() -> None:
+    """A file that a reader might run is named, with what it is."""
+    written = render_markdown(
+        report_of(
+            ImageBlock("image-1.svg", "image/svg+xml", b"<svg/>"),
+            FileBlock("document-1.html", "text/html"),
+            FileBlock("document-2.txt", "text/plain"),
+        )
+    )
+    assert (
+        "image-1.svg (image/svg+xml)\n\ndocument-1.html (text/html)\n\n[document-2.txt](document-2.txt)"
+        in written
+    )
 
 
 def test_a_report_tells_how_it_was_found() -> None:
@@ -259,7 +306,7 @@ def test_a_report_tells_how_it_was_found() -> None:
   ````
   ```
   ````
-- **Called \*x\* \<b\>**: \{"city": "Oslo"\}
+- **Called \*x\* &lt;b\>**: \{"city": "Oslo"\}
 - 1,200 more; all are in interaction.json
 
 ## About this report

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifacts.errors import InvalidMedia
-from artifacts.media import decode_base64, playable, suffix_of
+from artifacts.media import decode_base64, inert_type, may_be_linked, playable, suffix_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,81 @@ from artifacts.media import decode_base64, playable, suffix_of
 def test_suffix_follows_the_media_type(media_type: str, suffix: str) -> None:
     """Usual types have their usual suffix; anything else cannot choose its own."""
     assert suffix_of(media_type) == suffix
+
+
+_PAGE = b"<!doctype html><script>alert(1)</script>"
+_DRAWING = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "kept_as"),
+    [
+        ("image/png", b"\x89PNG\r\n\x1a\n", "image/png"),
+        ("IMAGE/JPEG; quality=high", b"\xff\xd8\xff", "image/jpeg"),
+        ("audio/mpeg", b"ID3", "audio/mpeg"),
+        ("application/pdf", b"%PDF-1.7", "application/pdf"),
+        ("text/plain; charset=utf-7", b"+ADw-script", "text/plain"),
+        ("text/csv", b"a,b\n1,2", "text/csv"),
+        ("application/json", b"{}", "application/json"),
+        # What is run where it is opened
+        ("text/html", _PAGE, "text/plain"),
+        ("TEXT/HTML; charset=utf-8", _PAGE, "text/plain"),
+        ("image/svg+xml", _DRAWING, "text/plain"),
+        ("image/svg+xml", b"\x1f\x8b\x08\0", "application/octet-stream"),
+        ("application/xhtml+xml", _PAGE, "text/plain"),
+        ("text/xml", _DRAWING, "text/plain"),
+        ("text/javascript", b"alert(1)", "text/plain"),
+        ("application/x-msdownload", b"MZ\0\0", "application/octet-stream"),
+        ("application/x-mpegurl", b"#EXTM3U\nhttps://tracker.example/1", "text/plain"),
+        ("application/vnd.ms-word.document.macroenabled.12", b"PK\3\4\0", "application/octet-stream"),
+        ("text/markdown", b"![](https://tracker.example/1)", "text/plain"),
+        ("application/x-unheard-of", b"\0", "application/octet-stream"),
+        ("", b"\xff", "application/octet-stream"),
+        ("image/png\r\nX-Evil: 1", b"x", "text/plain"),
+        # What is not what it is said to be
+        ("image/png", _PAGE, "text/plain"),
+        ("image/png", b"\xef\xbb\xbf \r\n\t<SCRIPT>alert(1)</SCRIPT>", "text/plain"),
+        ("image/jpeg", _DRAWING, "text/plain"),
+        ("image/gif", b"<!-- GIF89a -->" + _PAGE, "text/plain"),
+        ("image/webp", _DRAWING.decode().encode("utf-16"), "application/octet-stream"),
+        ("image/webp", _DRAWING.decode().encode("utf-32-be"), "application/octet-stream"),
+        ("audio/wav", b"\0\0" + _PAGE, "application/octet-stream"),
+        ("application/pdf", _PAGE + b"%PDF-1.7", "text/plain"),
+        ("application/json", _PAGE, "text/plain"),
+        ("text/csv", _PAGE, "text/plain"),
+        ("text/plain", _PAGE, "text/plain"),
+    ],
+)
+def test_only_what_nothing_runs_keeps_its_type(media_type: str, content: bytes, kept_as: str) -> None:
+    """Pages, drawings and programs are kept as text or as bytes, by whatever name they come."""
+    assert inert_type(content, media_type) == kept_as
+
+
+@given(st.text(max_size=30), st.binary(max_size=30) | st.sampled_from([_PAGE, _DRAWING]))
+def test_a_file_is_never_kept_as_more_than_it_may_be(media_type: str, content: bytes) -> None:
+    """Whatever it is said to be, its name and type are ones that a browser shows, or saves."""
+    kept_as = inert_type(content, media_type)
+    assert suffix_of(kept_as) not in {".html", ".svg", ".xml", ".js"}
+    assert kept_as.isascii()
+    assert kept_as.isprintable()
+    assert content not in {_PAGE, _DRAWING} or kept_as == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "is_linked"),
+    [
+        ("image-1.png", "image/png", True),
+        ("image-1.txt", "text/plain", True),
+        ("image-1.PDF", "application/pdf", True),
+        ("image-1.html", "image/png", False),
+        ("image-1.html", "text/html", False),
+        ("image-1.svg", "image/svg+xml", False),
+        ("image-1.bin", "application/octet-stream", False),
+    ],
+)
+def test_a_page_leads_only_to_what_nothing_runs(name: str, media_type: str, is_linked: bool) -> None:
+    """A file on a disk is opened by its name, one in a bucket by its type."""
+    assert may_be_linked(name, media_type) is is_linked
 
 
 @given(st.binary(max_size=200), st.booleans(), st.booleans())
