@@ -19,7 +19,7 @@ from emulator.files import FileEndpoints
 from emulator.service import Emulator
 from emulator.signing import Signer
 from emulator.webhooks import WebhookEndpoints
-from emulator.wire import Droppable, error_reply, json_reply
+from emulator.wire import Droppable, HeaderLimit, error_reply, json_reply
 
 PREFIXES = ("/v1", "/v1beta", "/v1beta1/projects/{project}/locations/{location}")
 
@@ -52,7 +52,7 @@ def build_app(emulator: Emulator) -> ASGIApp:
         exception_handlers={ApiError: _api_error, HTTPException: _no_route, ClientDisconnect: _nobody},
         lifespan=lifespan,
     )
-    return Droppable(app)
+    return Droppable(HeaderLimit(app))
 
 
 async def _api_error(_: Request, error: Exception) -> Response:

@@ -4,9 +4,12 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from starlette.responses import Response
+
 from emulator.directives import Directive, directive_of
 from emulator.errors import invalid
 from emulator.faults import FAULTS, Fault, Moment
+from emulator.foreign import reply_of
 from emulator.state import StateFile
 
 
@@ -21,6 +24,11 @@ class ActiveFault:
 
     fault: Fault
     directive: Directive
+
+    def reply(self) -> Response:
+        """The answer that the directive's ``status`` and ``form`` say."""
+        asked = self.directive
+        return reply_of(asked.status or 502, asked.form or "html", retry_after_s=asked.retry_after_s)
 
 
 class FaultBoard:

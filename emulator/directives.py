@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from emulator.errors import invalid
 from emulator.faults import FAULTS
+from emulator.foreign import FORMS, STATUSES, Form
 
 SignatureForm = Literal["v1a", "jwt"]
 
@@ -27,6 +28,8 @@ class Directive:
         fault: Names of the faults to show, in the order in which create faults fire.
         times: How often each fault fires for this submission; None means each fault's own default.
         retry_after_s: Wall seconds for the Retry-After header of a 429; None means no header.
+        status: HTTP status of reply-before, reply-after and get-reply; None means 502.
+        form: Of its body; None means HTML.
         delay_s: Wall seconds by which a delayed answer comes late; None means five.
         result_bytes: Size to which the final text is filled up.
         steps: Number of steps of a ``many-steps`` run.
@@ -43,6 +46,8 @@ class Directive:
     fault: tuple[str, ...] = ()
     times: int | None = None
     retry_after_s: int | None = None
+    status: int | None = None
+    form: Form | None = None
     delay_s: float | None = None
     result_bytes: int | None = None
     steps: int | None = None
@@ -60,6 +65,8 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "fault": "Name of a fault; repeat the key or separate names with commas.",
     "times": "How often each fault fires for this submission.",
     "retry_after_s": "Retry-After of a 429, in wall seconds; no header without it.",
+    "status": "HTTP status of reply-before, reply-after and get-reply, from 200 to 599; default 502.",
+    "form": "Its body: service, frontend, html (default), empty, json (another's) or array.",
     "delay_s": "Wall seconds by which delay-before and delay-after are late; default 5.",
     "result_bytes": "Size to which the final text (or a giant body) is filled up.",
     "steps": "Number of steps of a many-steps run; implies that fault.",
@@ -150,6 +157,8 @@ class _Pairs:
                 duration_s=self._number("duration_s"),
                 expire_after_s=self._number("expire_after_s"),
                 delay_s=self._number("delay_s"),
+                status=self._status(),
+                form=self._body_form(),
                 times=self._count("times"),
                 retry_after_s=self._count("retry_after_s"),
                 result_bytes=self._count("result_bytes"),
@@ -158,7 +167,7 @@ class _Pairs:
                 continuations=self._count("continuations"),
                 cut_s=self._number("cut_s"),
                 cut_events=self._count("cut_events"),
-                webhook_signature=self._form(),
+                webhook_signature=self._signature_form(),
             )
         except ValueError:
             raise invalid(f"An emulator directive has a value that is no number: {values!r}.") from None
@@ -169,7 +178,22 @@ class _Pairs:
     def _count(self, key: str) -> int | None:
         return int(self.values[key]) if key in self.values else None
 
-    def _form(self) -> SignatureForm | None:
+    def _status(self) -> int | None:
+        status = self._count("status")
+        if status is not None and status not in STATUSES:
+            raise invalid(f"No answer has the emulator status {status}; it is from 200 to 599.")
+        return status
+
+    def _body_form(self) -> Form | None:
+        asked = self.values.get("form")
+        for form in FORMS:
+            if asked == form:
+                return form
+        if asked is not None:
+            raise invalid(f"Unknown emulator form {asked!r}.")
+        return None
+
+    def _signature_form(self) -> SignatureForm | None:
         match self.values.get("webhook_signature"):
             case None:
                 return None

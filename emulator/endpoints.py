@@ -15,6 +15,7 @@ from emulator.delivery import Dispatcher
 from emulator.directives import Directive, parse_directive
 from emulator.errors import ApiError, GatewayError, invalid, method_not_found, too_many, unavailable
 from emulator.faults import REJECTIONS, Moment
+from emulator.foreign import reply_of
 from emulator.records import Record
 from emulator.service import Emulator
 from emulator.sick import sick_reply
@@ -41,6 +42,15 @@ EARLY_S: Final = 60.0
 
 DELAY_S: Final = 5.0
 """Wall seconds by which an answer comes late when the directive does not say."""
+
+WRONG_IDS: Final[dict[str, str | None]] = {
+    "id-dots": "..",
+    "id-spaces": "v1_ a b",
+    "id-long": "v1_" + "x" * 5_000,
+    "id-empty": "",
+    "id-taken": None,
+}
+"""Create faults that answer with another id than the interaction's; None means that of the one before."""
 
 _OVERLOADED_GATEWAY: Final = GatewayError(
     503, code="UNAVAILABLE", message="The service is currently unavailable."
@@ -92,12 +102,16 @@ class InteractionEndpoints:
         )
         emulator.requests["create_accepted"] += 1
         self._dispatcher.expect(record)
+        if fault is not None and fault.fault.name in WRONG_IDS:
+            taken = WRONG_IDS[fault.fault.name]
+            wrong_id = emulator.before(record) if taken is None else taken
+            return raw_reply(accepted(record, emulator.clock, interaction_id=wrong_id))
         if fault is not None:
             return _lost_reply(fault, accepted(record, emulator.clock), emulator.stopping)
         if body.get("stream"):
             return StreamReply(emulator, record)
         if record.is_background:
-            return raw_reply(accepted(record, emulator.clock))
+            return _with_cookies(raw_reply(accepted(record, emulator.clock)), record)
         return await self._foreground(record)
 
     def _check_background(self, body: dict[str, Any], directive: Directive, submission: str) -> None:
@@ -140,7 +154,8 @@ class InteractionEndpoints:
             if last_event_id is not None:
                 raise invalid("'last_event_id' requires stream=true.")
             timeline = emulator.timeline(record)
-            return raw_reply(resource(record, timeline, emulator.clock, now_s=emulator.clock.now_s()))
+            body = resource(record, timeline, emulator.clock, now_s=emulator.clock.now_s())
+            return _with_cookies(raw_reply(body), record)
         if last_event_id is not None and not find_event(emulator, record, last_event_id):
             raise invalid(f"Unknown event {last_event_id!r}.")
         return StreamReply(emulator, record, after=last_event_id)
@@ -209,6 +224,8 @@ def _refusal(active: ActiveFault, stopping: asyncio.Event) -> Response:
     """The answer of a create fault that creates nothing."""
     name = active.fault.name
     match name:
+        case "reply-before":
+            return active.reply()
         case "429":
             raise too_many(active.directive.retry_after_s)
         case "408":
@@ -230,6 +247,14 @@ def _refusal(active: ActiveFault, stopping: asyncio.Event) -> Response:
             raise unavailable(name.partition("-")[0])
 
 
+def _with_cookies(reply: Response, record: Record) -> Response:
+    """The answer, with the cookies of whatever sits in front, if that is what shall go wrong."""
+    if "big-cookies" in record.life:
+        for number in range(5):
+            reply.set_cookie(f"front_end_{number}", "x" * 4_000)
+    return reply
+
+
 def _delay_s(active: ActiveFault) -> float:
     return DELAY_S if active.directive.delay_s is None else active.directive.delay_s
 
@@ -237,16 +262,16 @@ def _delay_s(active: ActiveFault) -> float:
 def _lost_reply(active: ActiveFault, reply: bytes, stopping: asyncio.Event) -> Response:
     """What arrives instead of the reply to a create that was accepted."""
     match active.fault.name:
+        case "reply-after":
+            return active.reply()
         case "accepted-then-dropped":
             return DropReply()
         case "hang-after":
             return HangReply(stopping)
         case "delay-after":
             return DelayedReply(reply, delay_s=_delay_s(active))
-        case "html":
-            return html_reply(200)
-        case "empty-body":
-            return Response(b"")
+        case "html" | "empty-body" as name:
+            return reply_of(200, "html" if name == "html" else "empty")
         case "cut-body":
             return DropReply(reply[: len(reply) // 2])
         case "503-after":

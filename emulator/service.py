@@ -77,6 +77,17 @@ class Emulator:
             raise not_found(f"Interaction {interaction_id!r} not found.")
         return record
 
+    def before(self, record: Record) -> str | None:
+        """The id of the interaction created before this one; None when it is the first."""
+        ids = [each for each in self.records if each != record.interaction_id]
+        return ids[-1] if ids else None
+
+    def another(self, record: Record) -> Record | None:
+        """The latest other interaction that has ended; None when there is none."""
+        now_s = self.clock.now_s()
+        others = (each for each in reversed(self.records.values()) if each is not record)
+        return next((each for each in others if is_over(each, self.timeline(each), now_s)), None)
+
     def timeline(self, record: Record) -> Timeline:
         """How the interaction goes."""
         return self.timelines.of(record)

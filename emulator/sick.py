@@ -1,8 +1,9 @@
 """What a look gets instead of the interaction when a look fault fires."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response, StreamingResponse
 
@@ -16,9 +17,18 @@ from emulator.errors import (
     unavailable,
 )
 from emulator.records import Record
-from emulator.service import Emulator
-from emulator.view import resource
-from emulator.wire import JSON, DropReply, HangReply, encode, error_reply, filler, html_reply, raw_reply
+from emulator.service import Emulator, new_interaction_id
+from emulator.view import accepted, resource
+from emulator.wire import (
+    JSON,
+    DropReply,
+    HangReply,
+    encode,
+    error_reply,
+    filler,
+    html_reply,
+    raw_reply,
+)
 
 GIANT_BYTES: Final = 256 * 1024 * 1024
 
@@ -39,11 +49,12 @@ _REFUSALS: Final[dict[str, Callable[[ActiveFault, Record], ApiError]]] = {
     "get-400-credentials": lambda _, __: several_credentials(),
 }
 
-_EMPTY: Final[dict[str, Callable[[Emulator], Response]]] = {
-    "get-html": lambda _: html_reply(502),
-    "get-empty": lambda _: Response(b""),
-    "get-drop": lambda _: DropReply(),
-    "get-hang": lambda emulator: HangReply(emulator.stopping),
+_OTHERS: Final[dict[str, Callable[[ActiveFault, Emulator], Response]]] = {
+    "get-html": lambda _, __: html_reply(502),
+    "get-empty": lambda _, __: Response(b""),
+    "get-drop": lambda _, __: DropReply(),
+    "get-hang": lambda _, emulator: HangReply(emulator.stopping),
+    "get-reply": lambda active, _: active.reply(),
 }
 
 
@@ -51,19 +62,59 @@ def sick_reply(active: ActiveFault, emulator: Emulator, record: Record, *, wants
     """The answer of a look fault."""
     if active.fault.name in _REFUSALS:
         return error_reply(_REFUSALS[active.fault.name](active, record))
-    if active.fault.name in _EMPTY:
-        return _EMPTY[active.fault.name](emulator)
+    if active.fault.name in _OTHERS:
+        return _OTHERS[active.fault.name](active, emulator)
+    if active.fault.name in _BODIES:
+        return raw_reply(_BODIES[active.fault.name](emulator, record))
     match active.fault.name:
         case "giant-body":
             return _giant(record, active.directive.result_bytes or GIANT_BYTES)
         case "endless-stream":
             return _endless(emulator, record, wants_stream=wants_stream)
-        case "wrong-types":
-            return raw_reply(encode({"id": record.interaction_id, **_WRONG_TYPES}))
         case _:  # get-cut
-            timeline = emulator.timeline(record)
-            body = resource(record, timeline, emulator.clock, now_s=emulator.clock.now_s())
+            body = _shown(emulator, record)
             return DropReply(body[: max(1, len(body) // 2)])
+
+
+def _shown(emulator: Emulator, record: Record) -> bytes:
+    """What a look that goes well shows."""
+    timeline = emulator.timeline(record)
+    return resource(record, timeline, emulator.clock, now_s=emulator.clock.now_s())
+
+
+def _another(emulator: Emulator, record: Record) -> bytes:
+    other = emulator.another(record)
+    if other is not None:
+        return _shown(emulator, other)
+    text = {"type": "text", "text": "The answer to somebody else's question."}
+    made_up: dict[str, Any] = {
+        "id": new_interaction_id(),
+        "object": "interaction",
+        "status": "completed",
+        "steps": [{"type": "model_output", "content": [text]}],
+        "usage": {"total_tokens": 1},
+    }
+    return encode(made_up)
+
+
+def _without_id(emulator: Emulator, record: Record) -> bytes:
+    shown = json.loads(_shown(emulator, record))
+    del shown["id"]
+    return encode(shown)
+
+
+def _ended_early(emulator: Emulator, record: Record) -> bytes:
+    shown = json.loads(accepted(record, emulator.clock))
+    return encode(shown | {"status": "completed", "steps": [], "usage": {"total_tokens": 1}})
+
+
+_BODIES: Final[dict[str, Callable[[Emulator, Record], bytes]]] = {
+    "wrong-types": lambda _, record: encode({"id": record.interaction_id, **_WRONG_TYPES}),
+    "get-another": _another,
+    "get-no-id": _without_id,
+    "get-ended-early": _ended_early,
+}
+"""Look faults that answer 200 with a body that is not what was asked for."""
 
 
 def _giant(record: Record, total_bytes: int) -> Response:

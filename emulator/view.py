@@ -20,6 +20,7 @@ TURN_OVER: Final = frozenset(
         "failed",
         "cancelled",
         "incomplete",
+        "idle",
         "requires_action",
         "requires_continuation",
         UNKNOWN_END,
@@ -60,7 +61,10 @@ def status_at(record: Record, timeline: Timeline, now_s: float) -> str:
 
 def end_status_of(record: Record, timeline: Timeline) -> str:
     """The status in which the run ends when nobody cancels it."""
-    return UNKNOWN_END if "unknown-end" in record.life else timeline.end_status
+    if "unknown-end" in record.life:
+        return UNKNOWN_END
+    is_idle = "idle" in record.life and timeline.end_status == "completed"
+    return "idle" if is_idle else timeline.end_status
 
 
 def _status_on_the_way(record: Record, share: float) -> str:
@@ -122,10 +126,11 @@ def ended_at(record: Record, timeline: Timeline) -> float:
     return record.created_s + timeline.duration_s if record.cancelled_s is None else record.cancelled_s
 
 
-def accepted(record: Record, clock: Clock) -> bytes:
-    """The immediate answer to a background create."""
+def accepted(record: Record, clock: Clock, *, interaction_id: str | None = None) -> bytes:
+    """The immediate answer to a background create, under another id if one is given."""
     status = "queued" if "queued" in record.life else "in_progress"
-    return encode(head_of(record, status=status, clock=clock, ended_s=None))
+    head = head_of(record, status=status, clock=clock, ended_s=None)
+    return encode(head if interaction_id is None else head | {"id": interaction_id})
 
 
 def cancelled(record: Record, clock: Clock) -> bytes:

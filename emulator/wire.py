@@ -96,6 +96,23 @@ def error_reply(error: ApiError) -> Response:
     return json_reply(error.body(), status=error.status, headers=error.headers)
 
 
+MAX_HEADER_BYTES: Final = 16 * 1024
+"""What front ends take of headers; common ones have 8 to 64 KiB."""
+
+
+class HeaderLimit:
+    """Refuse requests whose headers are too long, as a front end does: with a page of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 431."""
+        size = sum(len(name) + len(value) for name, value in scope.get("headers", ()))
+        app = html_reply(431) if size > MAX_HEADER_BYTES else self._app
+        await app(scope, receive, send)
+
+
 class Droppable:
     """Give the application the means to drop its connection."""
 

@@ -24,7 +24,7 @@ def test_every_key_has_its_type() -> None:
     text = (
         "[[emulator submission=s duration_s=1.5 fault=429 times=1 retry_after_s=7 result_bytes=9 steps=3 "
         "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5 cut_s=2.5 cut_events=8 "
-        "continuations=2]]"
+        "continuations=2 status=413 form=frontend]]"
     )
     directive = parse_directive(text)
     assert directive == Directive(
@@ -42,13 +42,23 @@ def test_every_key_has_its_type() -> None:
         continuations=2,
         cut_s=2.5,
         cut_events=8,
+        status=413,
+        form="frontend",
     )
     assert all(getattr(directive, key) for key in DIRECTIVE_KEYS)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["[[emulator speed=9]]", "[[emulator fault=gremlins]]", "[[emulator times=many]]", "[[emulator times=]]"],
+    [
+        "[[emulator speed=9]]",
+        "[[emulator fault=gremlins]]",
+        "[[emulator times=many]]",
+        "[[emulator times=]]",
+        "[[emulator status=100]]",
+        "[[emulator status=600]]",
+        "[[emulator form=poem]]",
+    ],
 )
 def test_a_mistaken_directive_is_refused(text: str) -> None:
     """A misspelt fault must not pass as good luck."""

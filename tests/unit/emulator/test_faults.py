@@ -1,14 +1,17 @@
+import re
 import time
 from collections.abc import Callable
 
 import httpx2 as httpx
 import pytest
 
+from emulator.endpoints import WRONG_IDS
 from emulator.faults import FAULTS, Moment
+from emulator.foreign import FORMS
 from emulator.service import Emulator
 from tests.emulator_server import EmulatorServer
 from tests.unit.emulator.conftest import Create, HeldClock
-from tests.unit.emulator.helpers import error_of, start
+from tests.unit.emulator.helpers import contents, error_of, start
 
 _HANGING_S = 0.5
 """How long a test waits for what never comes."""
@@ -33,7 +36,7 @@ def outcome(send: Callable[[], httpx.Response]) -> object:
         return reply.headers.get("content-type", "nothing")
 
 
-@pytest.mark.parametrize("name", names(Moment.CREATE))
+@pytest.mark.parametrize("name", sorted(set(names(Moment.CREATE)) - set(WRONG_IDS)))
 def test_a_create_fault_keeps_its_word_on_acceptance(
     server: EmulatorServer, create: Create, name: str
 ) -> None:
@@ -87,6 +90,49 @@ def test_a_broken_answer_is_broken_in_its_own_way(
     submission = f"broken-{name}"
     seen = outcome(lambda: create(f"q [[emulator submission={submission} fault={name}]]"))
     assert (seen, server.submission(submission)["interactions"]) == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("is_created", [False, True])
+def test_any_answer_can_come_in_any_form(
+    server: EmulatorServer, create: Create, form: str, *, is_created: bool
+) -> None:
+    """Google's two forms are told from what others say, and none tells whether an interaction exists."""
+    moment = "after" if is_created else "before"
+    for status in (200, 204, 302, 304, 400, 413, 429, 501, 503, 521, 599):
+        submission = f"reply-{moment}-{form}-{status}"
+        asked = f"fault=reply-{moment} status={status} form={form} retry_after_s=3"
+        reply = create(f"q [[emulator submission={submission} {asked}]]")
+        assert (reply.status_code, reply.headers["retry-after"]) == (status, "3")
+        assert server.submission(submission)["interactions"] == int(is_created)
+        if status in (204, 304):
+            continue
+        match form:
+            case "service":
+                assert re.fullmatch("[a-z_]+", reply.json()["error"]["code"])
+                assert "status" not in reply.json()["error"]
+            case "frontend":
+                assert reply.json()["error"]["code"] == status
+                assert re.fullmatch("[A-Z_]+", reply.json()["error"]["status"])
+            case "array":
+                assert reply.json()[0]["error"]["code"] == status
+            case "json":
+                assert "error" not in reply.json()
+            case "html":
+                assert reply.headers["content-type"].startswith("text/html")
+            case _:
+                assert reply.content == b""
+
+
+@pytest.mark.parametrize("name", WRONG_IDS)
+def test_a_create_may_be_answered_with_another_id(server: EmulatorServer, create: Create, name: str) -> None:
+    """The interaction exists under its own id, which nobody is told."""
+    before = create("the one before").json()["id"]
+    answered = create(f"q [[emulator submission=wrong-{name} fault={name}]]").json()["id"]
+    counted = server.submission(f"wrong-{name}")
+    assert counted["interactions"] == 1
+    assert answered not in counted["interaction_ids"]
+    assert (answered == before) == (name == "id-taken")
 
 
 def test_an_array_may_hold_the_error(create: Create) -> None:
@@ -145,6 +191,7 @@ def test_a_create_without_a_token_is_known_by_its_body(server: EmulatorServer, c
         ("get-drop", httpx.RemoteProtocolError),
         ("get-hang", httpx.ReadTimeout),
         ("wrong-types", False),
+        ("get-reply", 502),
     ],
 )
 def test_a_look_fault_ends(client: httpx.Client, create: Create, name: str, expected: object) -> None:
@@ -157,6 +204,51 @@ def test_a_look_fault_ends(client: httpx.Client, create: Create, name: str, expe
 
     outcomes = [outcome(look(timeout_s)) for timeout_s in (hanging_s, hanging_s, 20)]
     assert outcomes == [expected, expected, True]
+
+
+async def test_a_look_may_show_another_interaction(
+    api: httpx.AsyncClient, clock: HeldClock, emulator: Emulator
+) -> None:
+    """One that has ended: a client that does not look at the id takes its report for its own."""
+    ours = await start(api, "q [[emulator fault=get-another]]")
+    made_up = (await api.get(f"/interactions/{ours}")).json()
+    assert (made_up["status"], made_up["id"] in emulator.records) == ("completed", False)
+    other = await start(api, "somebody else's")
+    clock.pass_time(721)
+    shown = (await api.get(f"/interactions/{ours}")).json()
+    assert (shown["status"], shown["id"]) == ("completed", other)
+
+
+async def test_a_look_may_leave_out_the_id_or_end_early(api: httpx.AsyncClient, clock: HeldClock) -> None:
+    """Both are whole answers, and both are wrong."""
+    nameless = await start(api, "q [[emulator fault=get-no-id]]")
+    assert "id" not in (await api.get(f"/interactions/{nameless}")).json()
+    early = await start(api, "q [[emulator fault=get-ended-early times=1]]")
+    shown = (await api.get(f"/interactions/{early}")).json()
+    assert (shown["id"], shown["status"], shown["steps"]) == (early, "completed", [])
+    assert (await api.get(f"/interactions/{early}")).json()["status"] == "in_progress"
+    clock.pass_time(721)
+    assert (await api.get(f"/interactions/{early}")).json()["status"] == "completed"
+
+
+async def test_a_run_may_end_as_idle(api: httpx.AsyncClient, clock: HeldClock) -> None:
+    """With everything that a completed one has."""
+    interaction_id = await start(api, "q [[emulator fault=idle]]")
+    clock.pass_time(721)
+    shown = (await api.get(f"/interactions/{interaction_id}")).json()
+    assert shown["status"] == "idle"
+    assert shown["usage"]
+    assert contents(shown)
+
+
+def test_cookies_that_are_sent_back_are_too_long(client: httpx.Client, create: Create) -> None:
+    """Five large ones are taken for a while, and then no request gets through."""
+    reply = create("q [[emulator fault=big-cookies]]")
+    cookies = "; ".join(value.partition(";")[0] for value in reply.headers.get_list("set-cookie"))
+    client.cookies.clear()
+    headers = {"cookie": cookies}
+    refused = client.get(f"/interactions/{reply.json()['id']}", headers=headers)
+    assert (refused.status_code, refused.headers["content-type"][:9]) == (431, "text/html")
 
 
 async def test_an_early_refusal_lasts_a_minute(
