@@ -24,6 +24,8 @@ from tests.chaos.resets import resets
 from tests.chaos.sections import kills
 from tests.chaos.stores import stores
 from tests.chaos.table import Table
+from tests.chaos.words import statuses
+from tests.chaos.wrong_bodies import wrong_bodies
 
 Section = Callable[[Path, int], Awaitable[Table]]
 
@@ -33,6 +35,8 @@ _SECTIONS: Final[dict[str, Section]] = {
     "network": lambda home, seed: bad_network(home, seed=seed),
     "faults": lambda home, _: matrix(home),
     "comparison": lambda home, seed: comparison(home, seed=seed),
+    "statuses": lambda home, _: statuses(home),
+    "wrong-bodies": lambda home, _: wrong_bodies(home),
     "stores": lambda home, _: stores(home),
     "lying-store": lambda home, _: lying_store(home),
     "resets": lambda home, _: resets(home),
@@ -45,6 +49,8 @@ _TOGETHER: Final = (
     ("server", "faults"),
     ("network", "lying-store"),
     ("resets",),
+    ("statuses",),
+    ("wrong-bodies",),
     ("comparison",),
     ("first-look",),
 )

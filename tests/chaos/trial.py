@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
 from activities.journal import SendingRecord
+from runs.budget import Budget
 from runs.messages import DEFAULT_AGENT, AgentRunRequest, Recovered, Resolution, ResolveSubmission
 from runs.phase import Phase
 from runs.places import artifacts_prefix
@@ -59,7 +60,13 @@ class Trial:
         self._label = label
 
     async def start(
-        self, name: str, *, directive: str, deadline_s: float = 900.0, is_awaited: bool = True
+        self,
+        name: str,
+        *,
+        directive: str,
+        deadline_s: float = 900.0,
+        is_awaited: bool = True,
+        budget: Budget | None = None,
     ) -> None:
         """Start one run, however often the server has to be asked.
 
@@ -68,12 +75,14 @@ class Trial:
             directive: For the emulator.
             deadline_s: Of the run.
             is_awaited: Whether `wait` waits for it.
+            budget: Of the run.
         """
         request = AgentRunRequest(
             agent=DEFAULT_AGENT,
             input=f"Why is black tea astringent? [[emulator submission={name} {directive}]]",
             labels=(self._label,),
             deadline_s=deadline_s,
+            budget=budget,
         )
         self.names.append(name)
         if is_awaited:
@@ -150,8 +159,13 @@ class Trial:
         # Temporal's list is behind by a second; else the next round would resolve it again.
         await holds(has_moved_on, within_s=_RESOLVE_WITHIN_S)
 
-    async def _token(self, name: str) -> str:
-        """Return the token of a run's last submission, as its journal has it and its webhook would."""
+    async def tell(self, name: str, interaction_id: str, *, number: int) -> None:
+        """Bring news of a run's submission, as its webhook would."""
+        token = await self._token(name, number=number)
+        await notify_run(self.client, name, source="chaos", interaction_id=interaction_id, token=token)
+
+    async def _token(self, name: str, *, number: int | None = None) -> str:
+        """Return the token of a run's submission, as its journal has it; of the last one without a number."""
         description = await self.client.get_workflow_handle(name).describe()
         folder = self._home / "artifacts" / artifacts_prefix(workflow_id=name, run_id=description.run_id)
         records = {
@@ -159,7 +173,7 @@ class Trial:
             for path in folder.iterdir()
             if (found := re.fullmatch(r"submission-(\d+)\.sending\.json", path.name))
         }
-        return SendingRecord.model_validate_json(records[max(records)].read_bytes()).token
+        return SendingRecord.model_validate_json(records[number or max(records)].read_bytes()).token
 
     async def close(self) -> Ledger:
         """Close the books; ``journeys`` then says how submissions whose worker was lost were recovered."""

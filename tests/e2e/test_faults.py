@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
@@ -17,9 +18,10 @@ import pytest_asyncio
 from markdown_it import MarkdownIt
 from temporalio.client import Client
 
+from runs.budget import Budget
 from runs.errors import RunErrorCode
 from runs.phase import Phase
-from starter.runs import cancel_run, start_run
+from starter.runs import cancel_run, look_at_run, start_run
 from starter.views import RunView
 from tests.e2e.stack import Stack, assert_eventually, request_for, running_stack, worker_of
 
@@ -68,6 +70,9 @@ LOOK_FAULTS: Final = (
     "get-400-credentials",
     "wrong-types",
     "giant-body",
+    "get-reply status=404 form=html",
+    "get-another",
+    "get-no-id",
 )
 
 
@@ -83,6 +88,45 @@ async def test_looks_that_fail_are_taken_again(stack: Stack, client: Client) -> 
         counted = stack.emulator.submission(name)
         assert (counted["creates"], counted["interactions"]) == (1, 1), name
         assert counted["looks"] >= 3, name  # two that failed, and one that did not
+
+
+WORDS: Final = {
+    "429-html": "fault=reply-after status=429 form=html times=100",
+    "400-empty": "fault=reply-after status=400 form=empty times=100",
+    "404-json": "fault=reply-after status=404 form=json times=100",
+    "501-array": "fault=reply-after status=501 form=array times=100",
+    "dots": "fault=id-dots times=100",
+}
+"""Answers to a create that was accepted, none of them the API's own word that it was not."""
+
+
+async def test_what_anybody_else_says_of_a_submission_is_not_believed(stack: Stack, client: Client) -> None:
+    """It was accepted, so it is held and paid for once, whatever something on the way says instead."""
+    for name, fault in WORDS.items():
+        request = request_for(f"word-{name}", directive=f"{SHORT} {fault}")
+        request = request.model_copy(update={"budget": Budget(max_interactions=1)})
+        await stack.start(f"word-{name}", client=client, request=request)
+
+    async def assert_held(run_id: str) -> None:
+        assert (await look_at_run(client, run_id)).phase is Phase.SUBMISSION_UNKNOWN
+
+    for name in WORDS:
+        await assert_eventually(partial(assert_held, f"word-{name}"))
+        counted = stack.emulator.submission(f"word-{name}")
+        assert (counted["creates"], counted["interactions"]) == (1, 1), name
+
+
+async def test_what_refuses_by_its_nature_says_what_to_do(stack: Stack, client: Client) -> None:
+    """Nothing can have run, so nobody has to decide; the model's body is sent once, not four times."""
+    name = "too-large"
+    directive = f"{SHORT} fault=reply-before status=413 form=html times=100"
+    await stack.start(name, client=client, request=request_for(name, directive=directive))
+    view = await ended(stack, name, client=client)
+    assert view.phase is Phase.FAILED
+    assert view.result is not None
+    assert view.result.error is not None
+    assert "attach less, or by URL" in view.result.error.message
+    assert stack.emulator.submission(name)["creates"] == 1
 
 
 async def test_a_rejected_key_is_named(stack: Stack, client: Client, tmp_path: Path) -> None:
