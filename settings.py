@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from interactions.config import ApiConfig, VertexTarget
+from interactions.proxies import InvalidProxy, check_proxies
 from regular_files import NotRegular, check_regular, open_regular
 from runs.pacing import Pacing
 from runs.pricing import PriceTable
@@ -126,6 +127,7 @@ class Settings(BaseModel):
 
     api_key: SecretStr | None = Field(default=None, alias="GEMINI_API_KEY")
     api_base_url: str | None = Field(default=None, alias="LONGHAUL_API_BASE_URL")
+    may_send_in_clear: bool = Field(default=False, alias="LONGHAUL_API_ALLOW_HTTP")
     api_version: Literal["v1", "v1beta"] = Field(default="v1beta", alias="LONGHAUL_API_VERSION")
     vertex_project: str | None = Field(default=None, alias="LONGHAUL_VERTEX_PROJECT")
     vertex_location: str = Field(default="global", alias="LONGHAUL_VERTEX_LOCATION")
@@ -241,7 +243,7 @@ class Settings(BaseModel):
         """
         try:
             vertex = self._vertex_target()
-            return ApiConfig(
+            config = ApiConfig(
                 api_key=self._key() if vertex is None else None,
                 vertex=vertex,
                 base_url=self.api_base_url,
@@ -252,6 +254,19 @@ class Settings(BaseModel):
             first = error.errors(include_input=False, include_url=False)[0]
             variable = _API_VARIABLES.get(str(first["loc"][0]), "API settings")
             raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+        is_secret = config.credential.get_secret_value() != _PLACEHOLDER_KEY
+        if config.is_in_clear and is_secret and not self.may_send_in_clear:
+            raise SettingsError(
+                "LONGHAUL_API_BASE_URL: the key would be sent in clear over http://; use https://, or set "
+                "LONGHAUL_API_ALLOW_HTTP=true if that is meant"
+            )
+        if not config.is_loopback:
+            try:
+                # Of the process: the HTTP library looks nowhere else.
+                check_proxies(os.environ)
+            except InvalidProxy as error:
+                raise SettingsError(str(error)) from None
+        return config
 
     def _key(self) -> SecretStr:
         if self.api_key is not None:

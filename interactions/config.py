@@ -1,5 +1,6 @@
 """Where the API is, who we are to it, and how long and how much we listen to it."""
 
+import ipaddress
 import re
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -12,7 +13,6 @@ GEMINI_HOST: Final = "https://generativelanguage.googleapis.com"
 _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
 _VERSION: Final = re.compile(r"v[0-9][a-z0-9]*")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
@@ -25,6 +25,13 @@ def _usable_in_a_header(secret: SecretStr) -> SecretStr:
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise ValueError("must be printable ASCII without spaces")
     return SecretStr(value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class VertexTarget(BaseModel):
@@ -135,7 +142,12 @@ class ApiConfig(BaseModel):
     @property
     def is_loopback(self) -> bool:
         """Whether ``base_url`` is on this machine."""
-        return self.base_url is not None and urlsplit(self.base_url).hostname in _LOOPBACK
+        return self.base_url is not None and _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Whether everybody on the way can read the credential."""
+        return self.root_url.startswith("http:") and not self.is_loopback
 
     @property
     def credential(self) -> SecretStr:

@@ -53,7 +53,7 @@ def api_to_stream_from(settings: Settings, *, output: Output) -> ApiConfig | Non
     try:
         return settings.api_config()
     except SettingsError as error:
-        output.say(f"note: no stream without the API's key here ({error}); the run goes on, without --stream")
+        output.say(f"note: the API cannot be streamed from here ({error}); the run goes on, without --stream")
         return None
 
 

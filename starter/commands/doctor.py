@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from artifacts.errors import ArtifactsError
 from artifacts.store import ArtifactStore
+from interactions.faults import LIBRARY_ERRORS
 from runs.messages import DEFAULT_AGENT, MAX_AGENT
 from runs.search_attributes import registration_command
 from settings import Settings, SettingsError
@@ -144,6 +145,12 @@ async def _api_check(settings: Settings, *, is_served: bool) -> Check:
         is_served: Whether a worker runs, which has its own settings and is the one who needs a key.
     """
     name = "API key"
+    has_credential = settings.api_key if settings.vertex_project is None else settings.vertex_token
+    try:
+        # That there is none is told below, with what to do.
+        config = settings.api_config() if has_credential or not settings.is_paid else None
+    except SettingsError as error:
+        return Check(name=name, is_ok=False, detail=str(error), remedy="see .env.example")
     if settings.vertex_project is not None:
         has_token = settings.vertex_token is not None
         return Check(
@@ -153,7 +160,7 @@ async def _api_check(settings: Settings, *, is_served: bool) -> Check:
             + ("a token is set (not tried)" if has_token else "no token is set"),
             remedy=None if has_token else "export LONGHAUL_VERTEX_TOKEN=$(gcloud auth print-access-token)",
         )
-    if settings.api_key is None and settings.is_paid:
+    if config is None:
         if is_served:
             return Check(
                 name=name, is_ok=True, detail="none is set here; the worker goes by its own settings"
@@ -165,13 +172,12 @@ async def _api_check(settings: Settings, *, is_served: bool) -> Check:
             remedy="export GEMINI_API_KEY=… (https://aistudio.google.com/apikey), or use `longhaul dev`, "
             "which needs none",
         )
-    url = f"{settings.base_url.rstrip('/')}/{settings.api_version}/interactions/{_NO_INTERACTION}"
-    # In a header, never in the address: addresses are logged.
-    headers = {"x-goog-api-key": settings.api_key.get_secret_value()} if settings.api_key else {}
+    url = f"{config.root_url}/interactions/{_NO_INTERACTION}"
     try:
-        async with httpx.AsyncClient(timeout=_API_TIMEOUT_S) as client:
-            response = await client.get(url, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        async with httpx.AsyncClient(timeout=_API_TIMEOUT_S, trust_env=not config.is_loopback) as client:
+            # In a header, never in the address: addresses are logged.
+            response = await client.get(url, headers=config.auth_headers())
+    except LIBRARY_ERRORS as error:
         reason = formats.one_line(str(error)) or type(error).__name__
         return Check(
             name=name,

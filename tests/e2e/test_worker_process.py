@@ -231,6 +231,17 @@ async def test_a_worker_that_waits_for_temporal_can_be_stopped(
         ({"LONGHAUL_API_BASE_URL": ""}, 2, "GEMINI_API_KEY: not set; set it, or point LONGHAUL_API_BASE_URL"),
         ({"GEMINI_API_KEY": f"{KEY} {KEY}"}, 2, "GEMINI_API_KEY: must be printable ASCII without spaces"),
         ({"LONGHAUL_VERTEX_PROJECT": "p"}, 2, "LONGHAUL_VERTEX_TOKEN: not set"),
+        (
+            {"GEMINI_API_KEY": KEY, "LONGHAUL_API_BASE_URL": "http://api.test"},
+            2,
+            "LONGHAUL_API_BASE_URL: the key would be sent in clear over http://",
+        ),
+        (
+            {"HTTPS_PROXY": "socks5://127.0.0.1:9", "LONGHAUL_API_BASE_URL": "https://api.test"},
+            2,
+            "HTTPS_PROXY: SOCKS proxies are not supported; write http://HOST:PORT",
+        ),
+        ({"all_proxy": "://", "LONGHAUL_API_BASE_URL": "https://api.test"}, 2, "all_proxy: not a proxy"),
         ({"LONGHAUL_ARTIFACTS_URL": "/dev/null/artifacts"}, 2, "LONGHAUL_ARTIFACTS_URL: "),
         (
             {"LONGHAUL_HEALTH_ADDRESS": "192.0.2.1:9090"},

@@ -100,6 +100,42 @@ def test_what_is_missing_is_said_with_its_variable(environ: dict[str, str], mess
     assert caught.value.exit_code == EXIT_MISCONFIGURED
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GEMINI_API_KEY": "the-secret"},
+        {"LONGHAUL_VERTEX_PROJECT": "p", "LONGHAUL_VERTEX_TOKEN": "the-secret"},
+    ],
+)
+def test_a_key_is_not_sent_in_clear(environ: dict[str, str]) -> None:
+    """Everybody on the way could read it; unless somebody says that this is meant, or it is no key."""
+    in_clear = {**environ, "LONGHAUL_API_BASE_URL": "http://api.test"}
+    with pytest.raises(StartupError) as caught:
+        config_for(**in_clear)
+    assert str(caught.value) == (
+        "LONGHAUL_API_BASE_URL: the key would be sent in clear over http://; use https://, or set "
+        "LONGHAUL_API_ALLOW_HTTP=true if that is meant"
+    )
+    assert "the-secret" in config_for(**in_clear, LONGHAUL_API_ALLOW_HTTP="true")
+    for address in ("https://api.test", "http://127.0.0.1:8089", "http://localhost", "http://[::1]:1"):
+        assert "the-secret" in config_for(**{**environ, "LONGHAUL_API_BASE_URL": address})
+
+
+@pytest.mark.parametrize("key", [{}, {"GEMINI_API_KEY": "emulator"}])
+def test_an_emulator_on_another_machine_needs_no_permission(key: dict[str, str]) -> None:
+    """As in docker-compose.yml: what stands in for a key is none."""
+    assert "emulator)" in config_for(**key, LONGHAUL_API_BASE_URL="http://emulator:8089")
+
+
+def test_a_proxy_that_is_none_is_said_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a client is made; an API on this machine is asked without proxies."""
+    monkeypatch.setenv("HTTPS_PROXY", "foo://user:s3cret@host")
+    with pytest.raises(StartupError, match=r"^HTTPS_PROXY: not a proxy that can be used") as caught:
+        config_for(GEMINI_API_KEY="key")
+    assert "s3cret" not in str(caught.value)
+    config_for(GEMINI_API_KEY="key", LONGHAUL_API_BASE_URL="http://127.0.0.1:8089")
+
+
 def test_a_submission_ends_before_its_activity_does() -> None:
     """A create that outlived its activity would have an unknown outcome for no reason."""
     config = api_config(Settings.from_env({"GEMINI_API_KEY": "key"}))

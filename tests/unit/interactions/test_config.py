@@ -63,6 +63,7 @@ def test_a_configuration_that_cannot_work_is_refused(fields: dict[str, Any]) -> 
         ("http://127.0.0.1:8080", True),
         ("http://localhost/prefix", True),
         ("http://[::1]:1", True),
+        ("http://127.8.9.1:1", True),
         ("http://127.0.0.1.example.org", False),
         ("https://generativelanguage.googleapis.com", False),
     ],

@@ -8,7 +8,7 @@ from artifacts.store import ArtifactStore
 from settings import Settings
 from starter.commands import doctor
 
-SETTINGS = Settings.from_env({"LONGHAUL_API_BASE_URL": "http://api.test", "GEMINI_API_KEY": "the-secret"})
+SETTINGS = Settings.from_env({"LONGHAUL_API_BASE_URL": "https://api.test", "GEMINI_API_KEY": "the-secret"})
 
 
 @pytest.fixture
@@ -66,6 +66,29 @@ async def test_a_missing_key_matters_where_no_worker_has_one() -> None:
     settings = Settings.from_env({})
     assert (await doctor._api_check(settings, is_served=False)).is_ok is False
     assert (await doctor._api_check(settings, is_served=True)).is_ok is True
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxy", "reason"),
+    [
+        (
+            {"LONGHAUL_API_BASE_URL": "http://api.test"},
+            "",
+            "LONGHAUL_API_BASE_URL: the key would be sent in clear",
+        ),
+        ({}, "socks5://host", "HTTPS_PROXY: SOCKS proxies are not supported"),
+        ({}, "://", "HTTPS_PROXY: not a proxy that can be used"),
+    ],
+)
+async def test_what_would_keep_the_api_from_being_asked_is_told(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], proxy: str, reason: str
+) -> None:
+    """As the worker would tell it, and nothing is sent."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    settings = Settings.from_env({**environ, "GEMINI_API_KEY": "the-secret"})
+    check = await doctor._api_check(settings, is_served=True)
+    assert check.is_ok is False
+    assert check.detail.startswith(reason)
 
 
 async def test_vertex_goes_by_a_token() -> None:

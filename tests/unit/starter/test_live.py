@@ -142,11 +142,38 @@ def test_what_does_not_go_with_a_stream_is_refused(beside: dict[str, bool], *, i
         check_streaming(**beside)
 
 
+@pytest.mark.parametrize(
+    ("environ", "proxy", "reason"),
+    [
+        (
+            {"LONGHAUL_API_BASE_URL": "http://a.b"},
+            "",
+            "LONGHAUL_API_BASE_URL: the key would be sent in clear",
+        ),
+        ({}, "socks5://host", "HTTPS_PROXY: SOCKS proxies are not supported"),
+    ],
+)
+def test_what_keeps_the_api_from_being_streamed_is_told(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    proxy: str,
+    reason: str,
+) -> None:
+    """In one line; the run goes on without it."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    settings = Settings.from_env({**environ, "GEMINI_API_KEY": "key"})
+    assert api_to_stream_from(settings, output=Output(as_json=False)) is None
+    told = capsys.readouterr().err
+    assert told.startswith(f"note: the API cannot be streamed from here ({reason}")
+    assert told.count("\n") == 1
+
+
 def test_without_a_key_there_is_no_stream(capsys: pytest.CaptureFixture[str]) -> None:
     """The worker has its own key; whoever has none here is told so in one line."""
     output = Output(as_json=False)
     assert api_to_stream_from(Settings.from_env({}), output=output) is None
-    assert capsys.readouterr().err.startswith("note: no stream without the API's key here (GEMINI_API_KEY: ")
+    assert capsys.readouterr().err.startswith("note: the API cannot be streamed from here (GEMINI_API_KEY: ")
     environ = {"LONGHAUL_API_BASE_URL": "http://127.0.0.1:8089"}
     api = api_to_stream_from(Settings.from_env(environ), output=output)
     assert api is not None
