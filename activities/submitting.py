@@ -193,12 +193,13 @@ async def _prepared(submission: SubmitInteraction, means: SubmitsWith) -> Create
 def _store_failure(
     error: ArtifactsError, submission: SubmitInteraction, *, here: StoreRef
 ) -> ApplicationError:
-    there = submission.store
-    is_missing = isinstance(error, ArtifactNotFound | InvalidKey)
-    if is_missing and there is not None and there.store_id != here.store_id:
+    answers = submission.follow_up.answers if submission.follow_up is not None else ()
+    stores = (submission.store, *(answer.store for answer in answers))
+    others = {store.named for store in stores if store is not None and store.store_id != here.store_id}
+    if others and isinstance(error, ArtifactNotFound | InvalidKey):
         # Of an earlier turn. Sent again some time, it may come to a worker that has it.
         return failures.not_sent(
-            f"nothing was submitted: {error}; it is in {there.named}, not in {here.named}"
+            f"nothing was submitted: {error}; it may be in {', '.join(sorted(others))}, not in {here.named}"
         )
     return failures.store_failure_before_submission(error)
 

@@ -29,6 +29,7 @@ from runs.limits import (
     MAX_TOOL_RESULT_BYTES,
     MAX_TOOLS,
 )
+from runs.stores import StoreRef
 from runs.text import clean_text, first_line
 from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCall, ToolCatalog, ToolDescription
 from tools.context import calling
@@ -38,6 +39,9 @@ from tools.parameters import InvalidArguments
 from tools.registry import ToolRegistry
 
 log = structlog.get_logger()
+
+_MAKES_DO_FROM: Final = 4
+"""From this attempt on, or its last, a tool runs where the run's store is not: the model waits for it."""
 
 MAX_DOCUMENT_BYTES: Final = MAX_TOOL_RESULT_BYTES + 1024
 """A stored result with what is around it."""
@@ -133,6 +137,7 @@ class ToolActivities:
         may_be_there = called.is_named_by_call or activity.info().attempt > 1
         if may_be_there and (answer := await self._stored(call, key)) is not None:
             return answer
+        store = await self._where(called, tool)
         try:
             arguments = await self._arguments(called, tool)
             value = await self._carry_out(tool, arguments, call_id=_call_id(key))
@@ -153,7 +158,27 @@ class ToolActivities:
             uri=kept.uri,
             text=result.beginning,
             size_bytes=kept.size_bytes,
+            store=store,
         )
+
+    async def _where(self, called: CallTool, tool: Tool) -> StoreRef:
+        """Return where the result will be, before the tool runs.
+
+        Raises:
+            ApplicationError: type ``ToolFailed``: the store is away, or is not the run's and the tool has
+                attempts left, which a worker that finds what was stored before may take.
+        """
+        try:
+            here = await self._store.identity()
+        except ArtifactsError as error:
+            raise _failed(f"the store cannot say which it is: {error}") from error
+        there, attempt = called.store, activity.info().attempt
+        if there is None or there.store_id == here.store_id:
+            return here
+        if attempt < min(tool.description.max_attempts, _MAKES_DO_FROM):
+            raise _failed(f"the run's files are in {there.named}, and this worker has {here.named}")
+        log.warning("store.differs", store=here.named, run_store=there.named, tool=tool.name)
+        return here
 
     def _there(self) -> str:
         return first_line(", ".join(self._registry.names), MAX_ERROR_CHARS // 2) or "none"
@@ -172,6 +197,7 @@ class ToolActivities:
             uri=to_uri(self._store.base_uri, key),
             text=await asyncio.to_thread(beginning_of, document),
             size_bytes=len(document),
+            store=await self._store.identity(),
         )
 
     async def _arguments(self, called: CallTool, tool: Tool) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from runs import limits
 from runs.asked import Asked
 from runs.message import Message
 from runs.quotes import Quote
+from runs.stores import StoreRef
 
 
 class ToolDescription(Message):
@@ -119,6 +120,7 @@ class CallTool(Message):
         is_named_by_call: Whether no other call has a file of this name, so that one that is there is the
             result of this very call, on whichever attempt, also from before the run was reset.
         quotes: Stored texts to put into the arguments' strings.
+        store: Which store has the run's files so far; None if that is not known.
     """
 
     call: ToolCall
@@ -126,6 +128,7 @@ class CallTool(Message):
     file_name: str
     is_named_by_call: bool = False
     quotes: tuple[Quote, ...] = Field(default=(), max_length=limits.MAX_QUOTES)
+    store: StoreRef | None = None
 
 
 class ToolAnswer(Message):
@@ -136,6 +139,7 @@ class ToolAnswer(Message):
         uri: The stored result; None where ``text`` is all.
         text: A short answer, or the beginning of a stored one, for people.
         size_bytes: Length of the stored result.
+        store: Which store has it; None where ``text`` is all, or from a version that did not say.
     """
 
     call_id: str
@@ -144,6 +148,7 @@ class ToolAnswer(Message):
     uri: str | None = Field(default=None, max_length=limits.MAX_URI_CHARS)
     text: str = Field(default="", max_length=limits.MAX_ERROR_CHARS)
     size_bytes: int = 0
+    store: StoreRef | None = None
 
 
 class ToolStepResult(Message):

@@ -833,7 +833,7 @@ class AgentRunWorkflow:
             expires_at=workflow.now() + timedelta(seconds=self._request.tool_approval_s),
         )
         self._interaction_id = None
-        self._round.start()
+        self._round.start(store=self._store)
         self._enter(Event.TOOLS_ASKED)
 
     def _why_no_calls(self) -> RunError | None:

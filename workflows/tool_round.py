@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.tool_activities import ToolActivities
     from runs.errors import UpdateErrorType
     from runs.limits import MAX_ERROR_CHARS
+    from runs.stores import StoreRef
     from runs.text import first_line
     from runs.tool_calls import (
         CallTool,
@@ -68,12 +69,18 @@ class ToolRound:
         self._tools = tools
         self._artifacts_prefix = artifacts_prefix
         self._number = number
+        self._store: StoreRef | None = None
         self._answers: dict[int, ToolAnswer] = {}
         self._held: list[int] = []
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
-    def start(self) -> None:
-        """Start every call that needs nobody's approval."""
+    def start(self, *, store: StoreRef | None = None) -> None:
+        """Start every call that needs nobody's approval.
+
+        Args:
+            store: Which store has the run's files so far; None if that is not known.
+        """
+        self._store = store
         for index, call in enumerate(self._calls):
             tool = self._tools.get(call.name)
             if call.problem is not None:
@@ -174,6 +181,7 @@ class ToolRound:
                     artifacts_prefix=self._artifacts_prefix,
                     file_name=f"tools/{self._number}-{index + 1}-{file_digest_of(call)}.json",
                     is_named_by_call=True,
+                    store=self._store,
                 ),
                 **options_of(tool, call.arguments),
             )

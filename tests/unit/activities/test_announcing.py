@@ -10,8 +10,17 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.journal import Owner, SubmissionJournal
+from artifacts.store import ArtifactStore
 from runs.errors import ActivityErrorType
-from runs.messages import AgentRunRequest, Announcement, EarlierSubmission, SubmitInteraction
+from runs.messages import (
+    AgentRunRequest,
+    Announcement,
+    EarlierSubmission,
+    FollowUp,
+    FollowUpKind,
+    SubmitInteraction,
+)
+from runs.tool_calls import ToolAnswer
 from tests.unit.activities.conftest import Setup, interaction
 
 _SUBMISSION = SubmitInteraction(
@@ -150,3 +159,24 @@ async def test_the_same_again_is_for_the_journal_to_say(setup: Setup) -> None:
     record = await _journal(setup).sending()
     assert record is not None
     assert announced.digest == record.digest
+
+
+async def test_what_another_store_has_is_not_missing_for_good(setup: Setup) -> None:
+    """A worker with the other store may take the next submission: it is refused, and not the run failed."""
+    answer = ToolAnswer(call_id="c", name="f", uri=f"{setup.store.base_uri}/run/1/tools/1-1.json")
+    elsewhere = await ArtifactStore.open("memory://").identity()
+    for store, kind in (
+        (None, ActivityErrorType.SUBMISSION_REJECTED),
+        (await setup.store.identity(), ActivityErrorType.SUBMISSION_REJECTED),
+        (elsewhere, ActivityErrorType.SUBMISSION_REFUSED),
+    ):
+        follow_up = FollowUp(
+            kind=FollowUpKind.TOOL_RESULTS,
+            previous_interaction_id="v1_calls",
+            answers=(answer.model_copy(update={"store": store}),),
+        )
+        submission = _SUBMISSION.model_copy(update={"follow_up": follow_up})
+        with pytest.raises(ApplicationError) as caught:
+            await setup.environment.run(setup.activities().submit_interaction, submission)
+        assert caught.value.type == kind
+        assert (elsewhere.named in caught.value.message) is (store == elsewhere)

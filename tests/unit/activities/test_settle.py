@@ -6,6 +6,7 @@ import httpx2 as httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.journal import SubmissionJournal
 from activities.timeouts import MISSING_GRACE, SETTLE_AGAIN_AT_MOST
 from activities.transcripts import StoredTurn
 from artifacts.store import ArtifactStore
@@ -776,3 +777,33 @@ async def test_what_cannot_be_worked_up_is_kept_as_it_came(
     assert settled.outcome is outcome
     assert [ref.name for ref in settled.artifacts] == ["interaction.json"]
     assert settled.notes[0].startswith("nothing but interaction.json could be made of this: it crashed with")
+
+
+async def test_another_store_is_made_do_with_after_a_while(setup: Setup) -> None:
+    """A worker with the run's store is given three attempts; then what is paid for is stored here."""
+    there = await ArtifactStore.open("memory://").identity()
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    for attempt in (1, 2, 3):
+        setup.attempt(attempt)
+        with pytest.raises(
+            ApplicationError, match=f"the run's files are in store {there.short_id}"
+        ) as caught:
+            await _settle(setup, store=there)
+        assert caught.value.type == ActivityErrorType.NOT_SETTLED
+    assert setup.requests == []
+    setup.attempt(4)
+    settled = await _settle(setup, store=there)
+    here = await setup.store.identity()
+    assert settled.store == here
+    assert f"settled into {here.named}; what came before is in {there.named}" in settled.notes
+
+
+async def test_what_the_run_paid_for_before_a_reset_is_named(setup: Setup) -> None:
+    """Of submissions beyond those that it knows of, and only at its end: a further turn may come to them."""
+    for number in (1, 2, 3, 10):
+        await SubmissionJournal(setup.store, prefix="run/1", number=number).note_accepted(f"v1_{number}")
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    assert (await _settle(setup, submissions=2)).earlier_interaction_ids == ("v1_3", "v1_10")
+    assert (await _settle(setup)).earlier_interaction_ids == ()
+    setup.answers(interaction("requires_action", steps=[_call()], usage=_USAGE))
+    assert (await _settle(setup, submissions=2)).earlier_interaction_ids == ()

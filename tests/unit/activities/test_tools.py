@@ -56,16 +56,16 @@ class Setup:
         *,
         quotes: tuple[Quote, ...] = (),
         name: str | None = None,
-        is_named_by_call: bool = False,
+        **told: Any,
     ) -> ToolAnswer:
-        """Carry out a call of ``function``, the only tool."""
+        """Carry out a call of ``function``, the only tool; what else is ``told`` goes along with it."""
         found = declared(function)
         called = CallTool(
             call=ToolCall(call_id="c1", name=name or found.name, arguments=arguments or {}),
             artifacts_prefix=PREFIX,
             file_name=FILE,
-            is_named_by_call=is_named_by_call,
             quotes=quotes,
+            **told,
         )
         activities = ToolActivities(
             ToolRegistry([found]), self.store, redactor=Redactor(*SECRETS), max_threads=4
@@ -272,7 +272,7 @@ async def test_a_result_longer_than_a_model_reads_is_refused(
     answer = await setup.call(returning(make()))
     assert answer.is_error
     assert complaint in answer.text
-    assert await setup.store.list() == ()
+    assert await setup.store.list(PREFIX) == ()
 
 
 async def test_the_longest_result_is_stored(setup: Setup) -> None:
@@ -525,6 +525,25 @@ async def test_a_result_from_before_a_reset_is_found_by_its_call(setup: Setup) -
         assert (answer.is_error, len(calls)) == (False, expected)
 
 
+async def test_a_tool_runs_in_another_store_only_on_its_last_attempts(setup: Setup) -> None:
+    """A worker with the run's files may have what an attempt before has stored."""
+    there = await ArtifactStore.open("memory://").identity()
+    calls: list[str] = []
+
+    @tool(max_attempts=2)
+    def order() -> str:
+        """Order."""
+        calls.append("order")
+        return "ordered"
+
+    with pytest.raises(ApplicationError, match=r"the run's files are in store [0-9a-f]{8} \(memory://\)"):
+        await setup.call(order, store=there)
+    assert calls == []
+    setup.attempt(2)
+    answer = await setup.call(order, store=there)
+    assert (answer.store, calls) == (await setup.store.identity(), ["order"])
+
+
 async def test_a_second_attempt_without_a_result_runs_the_tool(setup: Setup) -> None:
     """What was not stored did not happen, as far as the run is concerned."""
     setup.attempt(2)
@@ -604,7 +623,7 @@ async def test_an_image_with_a_secret_in_it_is_refused(setup: Setup) -> None:
         True,
         "the tool returned an image whose file has a secret of the worker in it",
     )
-    assert await setup.store.list() == ()
+    assert await setup.store.list(PREFIX) == ()
 
 
 @pytest.mark.parametrize("is_async", [True, False])
