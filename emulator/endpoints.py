@@ -50,7 +50,7 @@ WRONG_IDS: Final[dict[str, str | None]] = {
     "id-empty": "",
     "id-taken": None,
 }
-"""Create faults that answer with another id than the interaction's; None means that of the one before."""
+"""Create faults that answer with another id than the interaction's; None is the last that was given out."""
 
 _OVERLOADED_GATEWAY: Final = GatewayError(
     503, code="UNAVAILABLE", message="The service is currently unavailable."
@@ -104,13 +104,14 @@ class InteractionEndpoints:
         self._dispatcher.expect(record)
         if fault is not None and fault.fault.name in WRONG_IDS:
             taken = WRONG_IDS[fault.fault.name]
-            wrong_id = emulator.before(record) if taken is None else taken
+            wrong_id = emulator.last_told if taken is None else taken
             return raw_reply(accepted(record, emulator.clock, interaction_id=wrong_id))
         if fault is not None:
             return _lost_reply(fault, accepted(record, emulator.clock), emulator.stopping)
         if body.get("stream"):
             return StreamReply(emulator, record)
         if record.is_background:
+            emulator.last_told = record.interaction_id
             return _with_cookies(raw_reply(accepted(record, emulator.clock)), record)
         return await self._foreground(record)
 

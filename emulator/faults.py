@@ -101,7 +101,7 @@ _TABLE: Final[tuple[Fault, ...]] = (
     _create("id-spaces", "Created, and answered with an id with spaces in it.", accepted=True),
     _create("id-long", "Created, and answered with an id of 5,000 characters.", accepted=True),
     _create("id-empty", "Created, and answered with an empty id.", accepted=True),
-    _create("id-taken", "Created, and answered with the id of the one created before.", accepted=True),
+    _create("id-taken", "Created, and answered with the last id that was given out.", accepted=True),
     *_at(
         Moment.BACKGROUND,
         no_background="400 invalid_request that names `background`, in later turns too; nothing was created.",

@@ -43,6 +43,8 @@ class Emulator:
         self.requests: Counter[str] = Counter()
         self.by_submission: dict[str, Counter[str]] = {}
         self.stopping = asyncio.Event()
+        self.last_told: str | None = None
+        """The id that the last background create was rightly answered with, as a cache in front has it."""
         for record in self.records.values():
             self.count(record.submission, "interactions")
 
@@ -65,6 +67,7 @@ class Emulator:
         self.hooks.clear()
         self.requests.clear()
         self.by_submission.clear()
+        self.last_told = None
 
     def find(self, interaction_id: str) -> Record:
         """The interaction that a client names.
@@ -76,11 +79,6 @@ class Emulator:
         if record is None or record.deleted or is_expired(record, self.timeline(record), self.clock.now_s()):
             raise not_found(f"Interaction {interaction_id!r} not found.")
         return record
-
-    def before(self, record: Record) -> str | None:
-        """The id of the interaction created before this one; None when it is the first."""
-        ids = [each for each in self.records if each != record.interaction_id]
-        return ids[-1] if ids else None
 
     def another(self, record: Record) -> Record | None:
         """The latest other interaction that has ended; None when there is none."""

@@ -54,7 +54,7 @@ def test_the_largest_request_stays_far_below_a_payloads_limit() -> None:
     assert len(largest.model_dump_json()) < 2 * 1024 * 1024
 
 
-@pytest.mark.parametrize("interaction_id", ["v1_\n", "v1 x", "v1_\N{ROCKET}", "x" * 1_025])
+@pytest.mark.parametrize("interaction_id", ["v1_\n", "v1 x", "v1_\N{ROCKET}", "x" * 1_025, ".", ".."])
 def test_news_of_an_impossible_interaction_is_no_news(interaction_id: str) -> None:
     """An id that no request can name, or that no search attribute takes, does not get into a run."""
     with pytest.raises(ValidationError):
