@@ -125,6 +125,16 @@ class Bucket:
             listing = obstore.list(self._store, prefix or None)
             return tuple(sorted([meta["path"] async for chunk in listing for meta in chunk]))
 
+    async def find(self, pattern: re.Pattern[str], *, limit: int) -> tuple[str, ...]:
+        """Return keys in which ``pattern`` is found, in no order, and no more than ``limit``."""
+        found: list[str] = []
+        with self._errors_named():
+            async for chunk in obstore.list(self._store):
+                found += [meta["path"] for meta in chunk if pattern.search(meta["path"])]
+                if len(found) >= limit:
+                    break
+        return tuple(found[:limit])
+
     async def prepare(self) -> None:
         """Do nothing: a bucket is made by whoever pays for it."""
 

@@ -7,7 +7,9 @@ name; and which spins for ever where a folder cannot be made, as in ``/proc``.
 
 import asyncio
 import errno
+import itertools
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -91,6 +93,10 @@ class Folder:
         """Return the keys of all files below the folder ``prefix``, or of all; sorted."""
         return await self._in_thread(self._list, prefix)
 
+    async def find(self, pattern: re.Pattern[str], *, limit: int) -> tuple[str, ...]:
+        """Return keys in which ``pattern`` is found, in no order, and no more than ``limit``."""
+        return await self._in_thread(self._find, pattern, limit)
+
     async def prepare(self) -> None:
         """Make the folder and clear away what killed processes left unfinished."""
         await self._in_thread(self._prepare)
@@ -163,13 +169,17 @@ class Folder:
         _sync_folder(path.parent)
 
     def _list(self, prefix: str) -> tuple[str, ...]:
-        top = self.path_of(prefix) if prefix else self._root
-        keys = []
+        return tuple(sorted(self._walk(self.path_of(prefix) if prefix else self._root)))
+
+    def _find(self, pattern: re.Pattern[str], limit: int) -> tuple[str, ...]:
+        found = (key for key in self._walk(self._root) if pattern.search(key))
+        return tuple(itertools.islice(found, limit))
+
+    def _walk(self, top: Path) -> Iterator[str]:
         for folder, folders, names in os.walk(top):
             folders[:] = [name for name in folders if not name.startswith(".")]
             relative = Path(folder).relative_to(self._root)
-            keys += [(relative / name).as_posix() for name in names if not name.startswith(".")]
-        return tuple(sorted(keys))
+            yield from ((relative / name).as_posix() for name in names if not name.startswith("."))
 
     def _prepare(self) -> None:
         unfinished = self._root / _UNFINISHED

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Final, Protocol, Self
@@ -37,6 +38,7 @@ class _Backend(Protocol):
     async def exists(self, key: str) -> bool: ...
     async def delete(self, key: str) -> None: ...
     async def list(self, prefix: str) -> tuple[str, ...]: ...
+    async def find(self, pattern: re.Pattern[str], *, limit: int) -> tuple[str, ...]: ...
     async def prepare(self) -> None: ...
 
 
@@ -218,6 +220,13 @@ class ArtifactStore:
     async def list(self, prefix: str = "") -> tuple[str, ...]:
         """Return the keys of all files in the folder ``prefix`` and below, sorted; of all without one."""
         return await self._backend.list(check_key(prefix.rstrip("/")) if prefix else "")
+
+    async def find(self, pattern: re.Pattern[str], *, limit: int) -> tuple[str, ...]:
+        """Return keys in which ``pattern`` is found, in no order, and no more than ``limit``.
+
+        For a look at all there is: of a large store it takes as long as that has files, but little memory.
+        """
+        return await self._backend.find(pattern, limit=limit)
 
     def path_of(self, ref: ArtifactRef) -> Path | None:
         """Return where ``ref`` is on this machine's disk, or None if this store keeps it elsewhere."""

@@ -232,6 +232,8 @@ class ChainRequest(Asked):
         labels: Words to find the chain and its runs by. They are indexed and not encrypted.
         tenant: Whose chain it is, where one Longhaul serves several.
         pacing: How often its runs look; None for the worker's setting.
+        is_again: Whether a run of an earlier chain of this id that came to no answer is run again. One that
+            did is taken over in any case.
         started_at: When the chain began, before it was ever continued as new; None: now.
         state: What it has come to, where it was continued as new; None: nothing was started yet.
     """
@@ -243,6 +245,7 @@ class ChainRequest(Asked):
     labels: tuple[Label, ...] = Field(default=(), max_length=run_limits.MAX_LABELS)
     tenant: str | None = Field(default=None, min_length=1, max_length=run_limits.MAX_LABEL_CHARS)
     pacing: Pacing | None = None
+    is_again: bool = False
     started_at: datetime | None = None
     state: ChainState | None = None
 

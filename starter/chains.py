@@ -22,7 +22,6 @@ from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import ApplicationError, CancelledError, WorkflowAlreadyStartedError
 from temporalio.exceptions import TemporalError as SdkError
@@ -43,6 +42,7 @@ from starter.errors import InvalidInput, RunNotFound, RunStillRunning
 from starter.executions import Execution, ExecutionStatus, describe, list_executions
 from starter.formats import seconds_between
 from starter.queries import waiting_children_query
+from starter.runs import reuse_policy
 from starter.temporal import RPC_TIMEOUT, has_worker, temporal_errors
 from starter.updates import send_update
 from starter.views import CancelledChain, ChainView, RunRow, StartedChain
@@ -94,7 +94,12 @@ async def is_chain(client: Client, workflow_id: str) -> bool:
 
 
 async def start_chain(
-    client: Client, request: ChainRequest, *, chain_id: str | None = None, task_queue: str = "longhaul"
+    client: Client,
+    request: ChainRequest,
+    *,
+    chain_id: str | None = None,
+    task_queue: str = "longhaul",
+    is_again: bool = False,
 ) -> StartedChain:
     """Start a chain, or attach to the one that has this id, so that nothing is paid for twice.
 
@@ -106,13 +111,16 @@ async def start_chain(
             of this machine (see `chains.files`).
         chain_id: The chain's id; None makes one of its name.
         task_queue: Where a worker looks for chains.
+        is_again: Whether to start another if the chain that has this id has failed, was cancelled or was
+            ended from outside. What its steps have found is taken over; those that came to no answer are
+            run, and paid for, again. One that goes on or has completed is attached to all the same.
 
     Raises:
         InvalidInput: The chain or its inputs are wrong, no chain can have ``chain_id``, or something else
             has it. Nothing was started.
         TemporalError: Temporal could not be asked, or the namespace is not set up.
     """
-    request = _checked(request)
+    request = _checked(request).model_copy(update={"is_again": is_again})
     chain_id = chain_id or new_chain_id(request.spec)
     try:
         check_run_id(chain_id)
@@ -127,7 +135,7 @@ async def start_chain(
                 id=chain_id,
                 task_queue=task_queue,
                 # Temporal keeps a closed chain's id for the retention period; until then it is refused, too.
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_reuse_policy=reuse_policy(is_again=is_again),
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={QUESTION_MEMO: subject},
                 search_attributes=_first_attributes(request),
@@ -136,8 +144,13 @@ async def start_chain(
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
-            note = await _difference(client, chain_id, request)
-            return StartedChain(chain_id=chain_id, is_new=False, note=note)
+            description = await describe(client, chain_id)
+            return StartedChain(
+                chain_id=chain_id,
+                is_new=False,
+                note=await _difference(client, description, request),
+                is_ended_from_outside=description.status.is_from_outside,
+            )
     return StartedChain(chain_id=chain_id, is_new=True)
 
 
@@ -441,9 +454,9 @@ def _first_attributes(request: ChainRequest) -> TypedSearchAttributes:
     return TypedSearchAttributes(pairs)
 
 
-async def _difference(client: Client, chain_id: str, request: ChainRequest) -> str | None:
+async def _difference(client: Client, description: Execution, request: ChainRequest) -> str | None:
     """Say how the chain that was there differs from what was asked for."""
-    description = await _description_of(client, chain_id)
+    chain_id = description.workflow_id
     if description.workflow_type != CHAIN:
         raise InvalidInput(
             f"{chain_id!r} is taken by a workflow of type {description.workflow_type!r}; choose another id"

@@ -143,6 +143,7 @@ async def view_of(
         spent=spent,
         running_calls=_running_calls(description),
         is_paused=description.status is ExecutionStatus.PAUSED,
+        is_ended_from_outside=description.status.is_from_outside,
         result=result,
     )
 
@@ -163,6 +164,7 @@ async def row_of(execution: Execution) -> RunRow:
         tokens=attributes.get(search_attributes.TOKENS),
         cost_usd=attributes.get(search_attributes.COST_USD),
         is_paused=execution.status is ExecutionStatus.PAUSED,
+        is_ended_from_outside=execution.status.is_from_outside,
     )
 
 
@@ -274,18 +276,24 @@ async def _ending_of(
     problem: str | None = first_line(str(cause), max_chars=_MAX_PROBLEM_CHARS)
     match cause:
         case ApplicationError():
-            result = _result_in(cause.details)
+            result = result_in(cause.details)
             problem = first_line(cause.message, max_chars=_MAX_PROBLEM_CHARS)
         case CancelledError():
             result, problem = await _cancelled_result(description)
         case TerminatedError():
             # Nobody told the API: these two are the ends that may leave a bill running.
-            problem = f"terminated in Temporal ({problem}); its interaction may go on at the API"
+            problem = f"terminated in Temporal ({problem}); {_may_go_on(description)}"
         case TimeoutError():
-            problem = "Temporal's own time-out ended the workflow; its interaction may go on at the API"
+            problem = f"Temporal's own time-out ended the workflow; {_may_go_on(description)}"
         case _:
             pass
     return result, problem
+
+
+def _may_go_on(description: Execution) -> str:
+    interaction_id = description.attributes.get(search_attributes.INTERACTION_ID)
+    what = f"interaction {interaction_id}" if interaction_id else "its interaction"
+    return f"{what} may go on at the API: see `longhaul orphans`"
 
 
 async def _cancelled_result(
@@ -303,7 +311,8 @@ def _unreadable(error: Exception) -> str:
     return f"its result cannot be read by this version: {reason}"
 
 
-def _result_in(details: Iterable[Any]) -> AgentRunResult | None:
+def result_in(details: Iterable[Any]) -> AgentRunResult | None:
+    """Return the result among the details of a run's failure; None where there is none."""
     for detail in details:
         try:
             return AgentRunResult.model_validate(detail)

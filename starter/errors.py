@@ -10,6 +10,7 @@
     │   ├── SearchAttributesMissing
     │   └── TemporalRefused     it answered, and said no
     ├── RunNotFound
+    ├── RunEndedFromOutside
     ├── RunStillRunning
     └── DevStackError           in starter.dev_stack: what `longhaul dev` runs cannot start or go on
 
@@ -120,6 +121,13 @@ class RunNotFound(StarterError):
 
     exit_code = ExitCode.NOT_FOUND
     kind = "not_found"
+
+
+class RunEndedFromOutside(StarterError):
+    """The run or chain that has this id was ended from outside, and there is nothing to attach to."""
+
+    exit_code = ExitCode.RUN_FAILED
+    kind = "ended_from_outside"
 
 
 class RunStillRunning(StarterError):

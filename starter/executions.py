@@ -52,6 +52,11 @@ class ExecutionStatus(StrEnum):
         """Whether it goes on, or would."""
         return self in {ExecutionStatus.RUNNING, ExecutionStatus.PAUSED, ExecutionStatus.OPEN_SOMEHOW}
 
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether something else than its own code has ended it, which then could see to nothing."""
+        return self in {ExecutionStatus.TERMINATED, ExecutionStatus.TIMED_OUT}
+
 
 _STATUSES: Final[dict[int, ExecutionStatus]] = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: ExecutionStatus.RUNNING,

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from starter.cli import asking, chaining, chatting, deciding, looking, services
+from starter.cli import asking, chaining, chatting, deciding, finding, looking, services
 from starter.cli.optional_values import with_values
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command()(deciding.deny)
 app.command()(deciding.revise)
 app.command()(deciding.cancel)
 app.command()(deciding.resolve)
+app.command()(finding.orphans)
 app.command()(services.doctor)
 for service in (services.dev, services.demo, services.worker, services.emulator):
     app.command(context_settings=_PASSED_ON, add_help_option=False)(service)

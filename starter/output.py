@@ -14,8 +14,8 @@ from rich.text import Text
 from starter import chain_formats, formats
 from starter.errors import ExitCode, StarterError
 from starter.progress import phase_style
-from starter.tables import COLUMNS, cells_of, table_of
-from starter.views import ChainView, Problem, ProblemReport, RunList, RunRow, RunView
+from starter.tables import COLUMNS, ORPHAN_COLUMNS, cells_of, orphan_cells, table_of
+from starter.views import ChainView, OrphanList, Problem, ProblemReport, RunList, RunRow, RunView
 
 _MAX_PANEL_COLUMNS = 100
 """Wider lines are hard to read."""
@@ -129,6 +129,24 @@ class Output:
                 self.line("\t".join(line))
             return
         self._draw(table_of(rows, columns=Console(file=sys.stdout).width))
+
+    def orphans(self, listing: OrphanList) -> None:
+        """Print what may be running unwatched: a table for people, tab-separated lines for programs."""
+        if self.as_json:
+            self.json(listing)
+            return
+        lines = [orphan_cells(orphan) for orphan in listing.orphans]
+        if not sys.stdout.isatty():
+            for line in (ORPHAN_COLUMNS, *lines):
+                self.line("\t".join(line))
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for name in ORPHAN_COLUMNS:
+            # What is to be copied is folded rather than cut.
+            table.add_column(name, overflow="fold")
+        for cells in lines:
+            table.add_row(*map(Text, cells))
+        self._draw(table)
 
     def problem(self, error: StarterError) -> None:
         """Tell why a command could not do what was asked."""

@@ -1,13 +1,14 @@
 """What Temporal is asked for a list of runs."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from chains.messages import CHAIN
 from runs.conversation import CONVERSATION
 from runs.messages import AGENT_RUN
 from runs.phase import Phase
-from runs.search_attributes import AGENT, LABELS, PHASE
+from runs.search_attributes import AGENT, INTERACTION_ID, LABELS, PHASE
 from starter.kinds import RunKind
 
 WORKFLOW_TYPES: Final = {
@@ -46,6 +47,31 @@ def waiting_children_query(parent_id: str) -> str:
     """Return the visibility query for open children of a workflow that wait for a person."""
     phases = ", ".join(_quoted(phase.value) for phase in Phase if phase.needs_a_person)
     return f"ParentWorkflowId = {_quoted(parent_id)} AND {_OPEN} AND {PHASE} IN ({phases})"
+
+
+def ended_from_outside_query(*, closed_before: datetime | None = None) -> str:
+    """Return the visibility query for runs whose workflow could not see to what they had running."""
+    return _closed_runs("'Terminated', 'TimedOut'", closed_before)
+
+
+def ended_runs_query(*, closed_before: datetime | None = None) -> str:
+    """Return the visibility query for runs that ended by themselves."""
+    return _closed_runs("'Completed', 'Failed', 'Canceled'", closed_before)
+
+
+def open_runs_query() -> str:
+    """Return the visibility query for runs that go on."""
+    return f"WorkflowType = {_quoted(AGENT_RUN)} AND {_OPEN}"
+
+
+def watching_query(interaction_ids: Iterable[str]) -> str:
+    """Return the visibility query for runs that go on and watch one of these interactions."""
+    return f"{open_runs_query()} AND {INTERACTION_ID} IN ({', '.join(map(_quoted, interaction_ids))})"
+
+
+def _closed_runs(statuses: str, closed_before: datetime | None) -> str:
+    query = f"WorkflowType = {_quoted(AGENT_RUN)} AND ExecutionStatus IN ({statuses})"
+    return query if closed_before is None else f"{query} AND CloseTime < {_quoted(closed_before.isoformat())}"
 
 
 def _phase_condition(phase: Phase) -> str:

@@ -36,7 +36,7 @@ from runs.phase import Phase
 from runs.text import clean_text, excerpt_utf8, first_line
 from starter.describing import request_of, row_of, view_of
 from starter.errors import InvalidInput, RunStillRunning
-from starter.executions import ExecutionStatus, describe, list_executions
+from starter.executions import Execution, ExecutionStatus, describe, list_executions
 from starter.kinds import RunKind
 from starter.queries import list_query
 from starter.temporal import RPC_TIMEOUT, connect, temporal_errors
@@ -86,7 +86,12 @@ def new_run_id(request: AgentRunRequest) -> str:
 
 
 async def start_run(
-    client: Client, request: AgentRunRequest, *, run_id: str | None = None, task_queue: str = "longhaul"
+    client: Client,
+    request: AgentRunRequest,
+    *,
+    run_id: str | None = None,
+    task_queue: str = "longhaul",
+    is_again: bool = False,
 ) -> StartedRun:
     """Start a run, or attach to the one that has this id, so that nothing is paid for twice.
 
@@ -97,6 +102,8 @@ async def start_run(
         request: What to run.
         run_id: The run's id; None makes one of the question.
         task_queue: Where a worker looks for runs.
+        is_again: Whether to start another, and pay for it, if the run that has this id has failed, was
+            cancelled or was ended from outside. One that goes on or has completed is attached to as ever.
 
     Raises:
         InvalidInput: No run can have ``run_id``, or a workflow that is not a run has it.
@@ -117,7 +124,7 @@ async def start_run(
                 id=run_id,
                 task_queue=task_queue,
                 # Temporal keeps a closed run's id for the retention period; until then it is refused, too.
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_reuse_policy=reuse_policy(is_again=is_again),
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 memo={AGENT_MEMO: request.target, QUESTION_MEMO: question},
                 search_attributes=search_attributes.attributes_of(request),
@@ -126,8 +133,21 @@ async def start_run(
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
-            return StartedRun(run_id=run_id, is_new=False, note=await _difference(client, run_id, request))
+            description = await describe(client, run_id)
+            return StartedRun(
+                run_id=run_id,
+                is_new=False,
+                note=await _difference(client, description, request),
+                is_ended_from_outside=description.status.is_from_outside,
+            )
     return StartedRun(run_id=run_id, is_new=True)
+
+
+def reuse_policy(*, is_again: bool) -> WorkflowIDReusePolicy:
+    """Return what is to become of an id that a closed workflow has; one that is open keeps it in any case."""
+    if is_again:
+        return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    return WorkflowIDReusePolicy.REJECT_DUPLICATE
 
 
 async def look_at_run(client: Client, run_id: str, *, before: RunView | None = None) -> RunView:
@@ -325,9 +345,9 @@ def _details_of(request: AgentRunRequest) -> str:
     return excerpt_utf8("\n\n".join(paragraphs), max_bytes=_MAX_DETAILS_BYTES)
 
 
-async def _difference(client: Client, run_id: str, request: AgentRunRequest) -> str | None:
+async def _difference(client: Client, description: Execution, request: AgentRunRequest) -> str | None:
     """Say how the run that was there differs from what was asked for."""
-    description = await describe(client, run_id)
+    run_id = description.workflow_id
     if description.workflow_type != AGENT_RUN:
         raise InvalidInput(
             f"{run_id!r} is taken by a workflow of type {description.workflow_type!r}; choose another id"

@@ -1,6 +1,7 @@
 """What the functions return and ``--json`` prints. The shapes are stable: fields are only added."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,11 +37,14 @@ class StartedRun(_View):
         run_id: What every other command takes.
         is_new: False when a run with this id was there already and nothing was started.
         note: What the caller should know about the run that was there, or None.
+        is_ended_from_outside: Whether the run that was there was terminated, or ended by a time-out of
+            Temporal's, so that it left no result.
     """
 
     run_id: str
     is_new: bool
     note: str | None = None
+    is_ended_from_outside: bool = False
 
 
 class RunView(_View):
@@ -66,6 +70,8 @@ class RunView(_View):
         is_temporal_away: Whether Temporal stopped answering while this run was watched; the rest is
             then what was last seen.
         is_paused: Whether somebody has paused it in Temporal. What it waits for goes on; it does not.
+        is_ended_from_outside: Whether its workflow was terminated, or ended by a time-out of Temporal's:
+            what it had running at the API may go on.
         result: What the run left behind; None before its end, and when it was ended from outside.
     """
 
@@ -87,6 +93,7 @@ class RunView(_View):
     has_worker: bool | None = None
     is_temporal_away: bool = False
     is_paused: bool = False
+    is_ended_from_outside: bool = False
     result: AgentRunResult | None = None
 
     @property
@@ -125,6 +132,7 @@ class RunRow(_View):
         tokens: Tokens used; None when unknown.
         cost_usd: Their estimated cost; None when unknown.
         is_paused: Whether somebody has paused it in Temporal.
+        is_ended_from_outside: Whether its workflow was terminated, or ended by a time-out of Temporal's.
     """
 
     run_id: str
@@ -139,12 +147,91 @@ class RunRow(_View):
     tokens: int | None = None
     cost_usd: float | None = None
     is_paused: bool = False
+    is_ended_from_outside: bool = False
 
 
 class RunList(_View):
     """What ``longhaul list --json`` prints, newest first."""
 
     runs: tuple[RunRow, ...]
+
+
+class OrphanReason(StrEnum):
+    """Why an interaction may be running that no run watches."""
+
+    TERMINATED = "terminated"
+    """The run's workflow was terminated."""
+    TIMED_OUT = "timed_out"
+    """A time-out of Temporal's own ended the run's workflow."""
+    SECOND = "second"
+    """An earlier submission of the run turned out to have been accepted, too."""
+    NOT_CONFIRMED = "not_confirmed"
+    """The run cancelled it, and the API did not confirm that."""
+    LOST = "lost"
+    """The API did not know it for so long that the run gave it up."""
+    NEVER_NAMED = "never_named"
+    """The run never learned what became of one of its submissions."""
+    IN_STORE = "in_store"
+    """The submission journal has it, and this namespace does not have the run."""
+
+
+class AtApi(StrEnum):
+    """How the API says that an interaction stands."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    GONE = "gone"
+    """It does not know it, or not any more."""
+    UNKNOWN = "unknown"
+    """It could not be asked."""
+
+
+class Orphan(_View):
+    """One interaction that may be running unwatched, or a submission that may have become one.
+
+    Attributes:
+        interaction_id: The API's id; None where nobody knows it.
+        reason: Why nobody watches it.
+        run_id: The run's id; of one that only the store knows, its folder.
+        execution_id: Temporal's id of the run's execution.
+        agent: The agent or model it was given to.
+        question: The question's first line.
+        ended_at: When the run ended; None while it goes on, and where it is not known.
+        place: The record in the artifact store that tells of it.
+        token: The secret of the submission, which its webhooks carry; of one that nobody has named.
+        at_api: How the API says that it stands; None where it was not asked.
+        status: The API's word for that.
+        detail: What else is known.
+        was_stopped: Whether it was seen to have stopped after a cancel; None where none was sent.
+    """
+
+    interaction_id: str | None = None
+    reason: OrphanReason
+    run_id: str
+    execution_id: str | None = None
+    agent: str | None = None
+    question: str | None = None
+    ended_at: datetime | None = None
+    place: str | None = None
+    token: str | None = None
+    at_api: AtApi | None = None
+    status: str | None = None
+    detail: str | None = None
+    was_stopped: bool | None = None
+
+
+class OrphanList(_View):
+    """What ``longhaul orphans --json`` prints.
+
+    Attributes:
+        orphans: What may be running unwatched, the newest first.
+        running: How many of them the API says are running.
+        notes: What was left out.
+    """
+
+    orphans: tuple[Orphan, ...]
+    running: int
+    notes: tuple[str, ...] = ()
 
 
 class CancelOutcome(_View):
@@ -233,11 +320,14 @@ class StartedChain(_View):
         chain_id: What every other command takes.
         is_new: False when a chain with this id was there already and nothing was started.
         note: What the caller should know about the chain that was there, or None.
+        is_ended_from_outside: Whether the chain that was there was terminated, or ended by a time-out of
+            Temporal's, so that it left no result.
     """
 
     chain_id: str
     is_new: bool
     note: str | None = None
+    is_ended_from_outside: bool = False
 
 
 class ChainView(_View):

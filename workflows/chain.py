@@ -240,7 +240,7 @@ class ChainWorkflow:
         try:
             match start.action:
                 case actions.StartRun(request=request):
-                    outcome = await run_child(request, run_id=start.run_id)
+                    outcome = await run_child(request, run_id=start.run_id, is_again=self._request.is_again)
                     if outcome.result is not None:
                         return result_of_run(outcome.result)
                     assert outcome.error is not None

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from runs.limits import MAX_ERROR_CHARS
     from runs.memos import AGENT_MEMO, QUESTION_MEMO
     from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, AttachRun, RunError
+    from runs.phase import Phase
     from runs.sameness import digest_of
     from runs.text import first_line
     from workflows import search_attributes
@@ -45,20 +46,53 @@ class ChildOutcome:
         result: What it left behind; None when it ended without saying.
         error: Why it did not complete; None when it did, also incompletely.
         spent: What it used, or may have used.
+        is_repeatable: Whether it was there before and came to no answer, and not because we cancelled it.
     """
 
     result: AgentRunResult | None
     error: RunError | None
     spent: Spent
+    is_repeatable: bool = False
+
+    def after(self, earlier: Spent) -> "ChildOutcome":
+        """Return the same with what was used before it."""
+        spent = self.spent.plus(earlier)
+        result = self.result and self.result.model_copy(update={"spent": spent})
+        return ChildOutcome(result, self.error, spent)
 
 
-async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
+async def run_child(request: AgentRunRequest, *, run_id: str, is_again: bool = False) -> ChildOutcome:
     """Carry out ``request`` as the child ``run_id``, and return how it ended.
 
     Cancelling this cancels the child, and with it the interaction; how it then ended is returned like any
     end. A run that had this id is never run again: after a reset of the workflow it may have been paid for.
     One that asked for the same is waited for, and its end returned, in place of the child's.
+
+    Args:
+        request: What to run.
+        run_id: The child's id.
+        is_again: Whether a run that had this id, and came to no answer, is run again after all: somebody has
+            said so.
     """
+    outcome = await _run(request, run_id=run_id, policy=WorkflowIDReusePolicy.REJECT_DUPLICATE)
+    if outcome is not None:
+        return outcome
+    if not workflow.patched("attach-to-runs"):
+        return _refused(f"there has been a run {run_id!r} already; it is not paid for twice")
+    earlier = await _attach(request, run_id=run_id)
+    if not is_again or not earlier.is_repeatable:
+        return earlier
+    policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+    outcome = await _run(request, run_id=run_id, policy=policy)
+    if outcome is None:
+        return _refused(f"somebody else has just started a run {run_id!r}")
+    return outcome.after(earlier.spent)
+
+
+async def _run(
+    request: AgentRunRequest, *, run_id: str, policy: WorkflowIDReusePolicy
+) -> ChildOutcome | None:
+    """Carry out ``request`` as a child, and return how it ended; None where ``policy`` does not let it."""
     question = first_line(request.input, max_chars=_SUMMARY_CHARS)
     try:
         result = await workflow.execute_child_workflow(
@@ -66,7 +100,7 @@ async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
             request,
             id=run_id,
             result_type=AgentRunResult,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_reuse_policy=policy,
             # Whoever terminates the parent does not want to pay on for the child, whose cancel ends the
             # interaction; to terminate it, too, would leave that running.
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
@@ -75,9 +109,7 @@ async def run_child(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
             static_summary=escape_markdown(question),
         )
     except WorkflowAlreadyStartedError:
-        if workflow.patched("attach-to-runs"):
-            return await _attach(request, run_id=run_id)
-        return _refused(f"there has been a run {run_id!r} already; it is not paid for twice")
+        return None
     except ChildWorkflowError as error:
         return _failed(error, run_id=run_id)
     return ChildOutcome(result, result.error, result.spent)
@@ -92,17 +124,20 @@ async def _attach(request: AgentRunRequest, *, run_id: str) -> ChildOutcome:
         retry_policy=timeouts.ATTACH_RETRY,
         summary=f"attach to {run_id[:80]}",
     )
+    is_ours = False
     try:
         try:
             ended = await asyncio.shield(attached)
         except asyncio.CancelledError:
+            is_ours = True
             # It is no child, so nobody cancels it with us; what it comes to is returned all the same.
             with suppress(ApplicationError):  # it has ended meanwhile
                 await workflow.get_external_workflow_handle(run_id).cancel()
             ended = await attached
     except ActivityError as error:
         return _refused(failure_of(error).message)
-    return ChildOutcome(ended.result, ended.error, ended.spent)
+    is_answered = ended.result is not None and ended.result.phase in (Phase.COMPLETED, Phase.INCOMPLETE)
+    return ChildOutcome(ended.result, ended.error, ended.spent, is_repeatable=not is_answered and not is_ours)
 
 
 def _refused(message: str) -> ChildOutcome:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from starter.cli.options import (
+    Again,
     AsJson,
     Attach,
     Continues,
@@ -66,6 +67,7 @@ def research(  # noqa: PLR0913 - one parameter per option is typer's way
     max_interactions: MaxInteractions = None,
     deadline: Deadline = None,
     run_id: NewRunId = None,
+    again: Again = False,
     label: Labels = None,
     tenant: Tenant = None,
     on_unknown: OnUnknown = None,
@@ -99,6 +101,7 @@ def research(  # noqa: PLR0913 - one parameter per option is typer's way
         max_interactions=max_interactions,
         deadline=deadline,
         run_id=run_id,
+        is_again=again,
         labels=tuple(label or ()),
         tenant=tenant,
         on_unknown=on_unknown,
@@ -222,6 +225,7 @@ def ask(  # noqa: PLR0913 - one parameter per option is typer's way
     max_interactions: MaxInteractions = None,
     deadline: Deadline = None,
     run_id: NewRunId = None,
+    again: Again = False,
     label: Labels = None,
     tenant: Tenant = None,
     on_unknown: OnUnknown = None,
@@ -269,6 +273,7 @@ def ask(  # noqa: PLR0913 - one parameter per option is typer's way
         max_interactions=max_interactions,
         deadline=deadline,
         run_id=run_id,
+        is_again=again,
         labels=tuple(label or ()),
         tenant=tenant,
         on_unknown=on_unknown,

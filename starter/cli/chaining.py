@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from starter.cli.options import (
+    Again,
     AsJson,
     Labels,
     MaxCostUsd,
@@ -72,6 +73,7 @@ def run_(  # noqa: PLR0913 - one parameter per option is typer's way
     ] = None,
     allow_path: AllowPath = None,
     chain_id: NewRunId = None,
+    again: Again = False,
     label: Labels = None,
     tenant: Tenant = None,
     max_cost_usd: MaxCostUsd = None,
@@ -100,6 +102,7 @@ def run_(  # noqa: PLR0913 - one parameter per option is typer's way
         inputs=tuple(inputs or ()),
         allowed_folders=tuple(allow_path or ()),
         chain_id=chain_id,
+        is_again=again,
         labels=tuple(label or ()),
         tenant=tenant,
         max_cost_usd=max_cost_usd,

@@ -40,6 +40,14 @@ NewRunId = Annotated[
         show_default=False,
     ),
 ]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help="With --id: start another, and pay for it, if what has this id has failed, was cancelled or was "
+        "ended from outside. Never beside one that goes on.",
+    ),
+]
 Attach = Annotated[
     list[str] | None,
     typer.Option(

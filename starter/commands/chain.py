@@ -15,11 +15,11 @@ from starter import formats
 from starter.arguments import parse_run_id, parse_wait_timeout_s
 from starter.chain_files import ChainFile, read_chain_file, store_attached
 from starter.chain_reach import lines_of, reach_of
-from starter.chains import new_chain_id, start_chain
+from starter.chains import look_at_chain, new_chain_id, start_chain
 from starter.commands.chain_following import ChainFollowOptions, follow_chain, show_chain
 from starter.commands.setup import load_settings
-from starter.commands.starting import told_if_lost
-from starter.errors import ExitCode, InvalidInput
+from starter.commands.starting import check_again, told_if_lost
+from starter.errors import ExitCode, InvalidInput, RunEndedFromOutside
 from starter.files import check_out_dir, open_store
 from starter.output import Output
 from starter.prompting import ask_line
@@ -39,6 +39,7 @@ class ChainRunOptions:
     inputs: tuple[str, ...] = ()
     allowed_folders: tuple[Path, ...] = ()
     chain_id: str | None = None
+    is_again: bool = False
     labels: tuple[str, ...] = ()
     tenant: str | None = None
     max_cost_usd: float | None = None
@@ -114,6 +115,7 @@ async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
     request = _request_of(file, options)
     chain_id = new_chain_id(file.spec) if options.chain_id is None else parse_run_id(options.chain_id)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
+    check_again(is_again=options.is_again, given_id=options.chain_id)
     settings = load_settings()
     store = open_store(settings.artifacts_url)
     if options.out is not None:
@@ -126,7 +128,15 @@ async def _run(options: ChainRunOptions, *, output: Output) -> ExitCode:
         spec = await store_attached(ChainFile(request.spec, file.attached), store)
         request = request.model_copy(update={"spec": spec})
     with told_if_lost(output, what="chain", ask_with=f"longhaul chain show {chain_id}", run_id=chain_id):
-        started = await start_chain(client, request, chain_id=chain_id, task_queue=settings.task_queue)
+        started = await start_chain(
+            client, request, chain_id=chain_id, task_queue=settings.task_queue, is_again=options.is_again
+        )
+    if started.is_ended_from_outside:
+        before = await look_at_chain(client, chain_id)
+        raise RunEndedFromOutside(
+            f"chain {chain_id} is not there to attach to: {before.problem}; its runs were cancelled with it; "
+            "to start it again, with what its steps have found already, say --again"
+        )
     _tell(started, output)
     if not options.is_waiting:
         if output.as_json:

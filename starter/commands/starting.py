@@ -15,7 +15,7 @@ from starter.arguments import parse_deadline_s, parse_run_id, parse_wait_timeout
 from starter.attachments import read_attachments, store_attachments
 from starter.commands.following import Ending, FollowOptions, follow
 from starter.commands.setup import load_settings
-from starter.errors import ExitCode, InvalidInput, TemporalUnreachable
+from starter.errors import ExitCode, InvalidInput, RunEndedFromOutside, RunNotFound, TemporalUnreachable
 from starter.files import check_out_dir, open_store
 from starter.live import api_to_stream_from, check_streaming
 from starter.output import Output
@@ -23,7 +23,7 @@ from starter.requests import check_request
 from starter.runs import look_at_run, new_run_id, start_run
 from starter.temporal import connect
 from starter.tool_arguments import parse_tools
-from starter.views import StartedRun
+from starter.views import RunView, StartedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class StartOptions:
     """The arguments that every command takes which starts a run, as they were typed."""
 
     run_id: str | None = None
+    is_again: bool = False
     attachments: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     continues: str | None = None
@@ -82,6 +83,7 @@ async def start(
     run_id = new_run_id(request) if options.run_id is None else parse_run_id(options.run_id)
     previous_run_id = None if options.continues is None else parse_run_id(options.continues)
     wait_timeout_s = parse_wait_timeout_s(options.wait_timeout)
+    check_again(is_again=options.is_again, given_id=options.run_id)
     check_streaming(is_streamed=options.is_streamed, is_waiting=options.is_waiting, as_json=output.as_json)
     attachments = read_attachments(list(options.attachments))
     settings = load_settings()
@@ -98,9 +100,18 @@ async def start(
     if request.agent is not None and request.agent not in KNOWN_AGENTS:
         agent = formats.one_line(request.agent)
         output.say(f"note: {agent!r} is no agent this version knows; the API will say whether it does")
+    before = await _to_be_started_again(client, run_id) if options.is_again else None
     with told_if_lost(output, what="run", ask_with=f"longhaul status {run_id}", run_id=run_id):
-        started = await start_run(client, request, run_id=run_id, task_queue=settings.task_queue)
-    _tell(started, output)
+        started = await start_run(
+            client, request, run_id=run_id, task_queue=settings.task_queue, is_again=options.is_again
+        )
+    if started.is_ended_from_outside:
+        before = await look_at_run(client, run_id)
+        raise RunEndedFromOutside(
+            f"run {run_id} is not there to attach to: {before.problem}; to start, and pay for, another one "
+            "under this id say --again"
+        )
+    _tell(started, output, before=before)
     if not options.is_waiting:
         if output.as_json:
             output.json(started)
@@ -139,6 +150,24 @@ async def last_interaction_of(client: Client, run_id: str) -> str:
     return interactions[-1]
 
 
+def check_again(*, is_again: bool, given_id: str | None) -> None:
+    """Return if ``--again`` goes with what was typed.
+
+    Raises:
+        InvalidInput: It does not.
+    """
+    if is_again and given_id is None:
+        raise InvalidInput("--again starts what has an id once more; give it with --id")
+
+
+async def _to_be_started_again(client: Client, run_id: str) -> RunView | None:
+    """Return the run that has this id now; None where there is none."""
+    try:
+        return await look_at_run(client, run_id)
+    except RunNotFound:
+        return None
+
+
 def _fields_of(options: StartOptions) -> dict[str, object]:
     budget = {
         name: bound
@@ -159,7 +188,14 @@ def _fields_of(options: StartOptions) -> dict[str, object]:
     }
 
 
-def _tell(started: StartedRun, output: Output) -> None:
+def _tell(started: StartedRun, output: Output, *, before: RunView | None) -> None:
+    if started.is_new and before is not None:
+        output.say(f"Started {started.run_id} again, which is paid for anew")
+        if before.is_ended_from_outside:
+            output.say(
+                f"note: the run before it was {formats.one_line(before.problem or 'ended from outside')}"
+            )
+        return
     if started.is_new:
         output.say(f"Started {started.run_id}")
         return

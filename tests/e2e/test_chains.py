@@ -378,6 +378,8 @@ async def test_what_was_ended_from_outside_says_so(stack: Stack, longhaul: Comma
     assert view.problem
     assert "ended from outside" in view.problem
     assert longhaul("result", "terminated").code == 1
+    refused = longhaul("chain", "run", file, "--id", "terminated")
+    assert (refused.code, "--again" in refused.err) == (1, True), refused
 
 
 def test_a_run_is_no_chain(longhaul: Command) -> None:

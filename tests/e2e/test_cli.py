@@ -186,9 +186,10 @@ def test_a_question_from_standard_input_is_started_and_left(longhaul: Command) -
 def test_the_same_id_attaches_whether_the_run_is_open_or_closed(longhaul: Command) -> None:
     """A second start with an id pays for nothing, and says when it is about something else."""
     first = longhaul("research", f"One? {SLOW}", "--id", "once", "--no-wait", "--json")
-    assert first.answer == {"run_id": "once", "is_new": True, "note": None}
+    started = {"run_id": "once", "is_new": True, "note": None, "is_ended_from_outside": False}
+    assert first.answer == started
     again = longhaul("research", f"One? {SLOW}", "--id", "once", "--no-wait", "--json")
-    assert again.answer == {"run_id": "once", "is_new": False, "note": None}
+    assert again.answer == {**started, "is_new": False}
     assert longhaul("cancel", "once").code == 0
     closed = longhaul("research", "Two?", "--id", "once", "--agent", "odd")
     assert (closed.code, dict(line.split(": ", 1) for line in closed.out.splitlines())["phase"]) == (
@@ -267,7 +268,8 @@ async def test_a_run_ended_from_outside_says_what_that_may_cost(longhaul: Comman
     await client.get_workflow_handle("ended").terminate(reason="why not")
     status = longhaul("status", "ended")
     assert status.code == 1
-    assert "terminated in Temporal (why not); its interaction may go on at the API" in status.out
+    assert "terminated in Temporal (why not); " in status.out
+    assert "may go on at the API: see `longhaul orphans`" in status.out
 
 
 def test_a_run_that_another_program_started_is_a_run(longhaul: Command, stack: Stack) -> None:

@@ -27,6 +27,7 @@ from runs.conversation import (
 )
 from runs.errors import RunErrorCode
 from runs.messages import AgentRunRequest
+from starter.chains import start_chain
 from tests.e2e.stack import assert_eventually
 from tests.workflow.fake_runs import SPENT, FakeRuns, failed, worker_of_runs
 from tests.workflow.test_chain import Handle, Kitchen, chain, long_answer, phases_of, started, status_when
@@ -306,6 +307,35 @@ async def test_a_turn_that_runs_is_waited_for(client: Client) -> None:
         await asyncio.gather(asking, return_exceptions=True)
     assert (turn.text, turn.error) == ("answer to one", None)
     assert len(runs.requests) == 1
+
+
+async def test_a_chain_that_was_terminated_is_carried_on_again(client: Client, kitchen: Kitchen) -> None:
+    """Started again under its id, it takes over what its steps have found, and runs what was cancelled."""
+    gate = kitchen.runs.gates["2 answer to 1"] = asyncio.Event()
+    async with started(client, kitchen, _THREE) as handle:
+        task_queue = (await handle.describe()).task_queue
+        for _ in range(2):
+            await kitchen.runs.started.get()
+        await handle.terminate("test")
+        started_again = await start_chain(
+            client, ChainRequest(spec=_THREE), chain_id=handle.id, task_queue=task_queue
+        )
+        assert (started_again.is_new, started_again.is_ended_from_outside) == (False, True)
+        gate.set()
+        started_again = await start_chain(
+            client, ChainRequest(spec=_THREE), chain_id=handle.id, task_queue=task_queue, is_again=True
+        )
+        assert started_again.is_new
+        result: ChainResult = await client.get_workflow_handle(handle.id, result_type=ChainResult).result()
+        assert result.phase is ChainPhase.COMPLETED
+        assert kitchen.prompts == ["1", "2 answer to 1", "2 answer to 1", "3 answer to 2 answer to 1"]
+        # What the cancelled one may have used is counted, too.
+        assert (result.spent.interactions, result.spent.unknown_costs) == (4, 1)
+        # One that has completed is not started a third time.
+        third = await start_chain(
+            client, ChainRequest(spec=_THREE), chain_id=handle.id, task_queue=task_queue, is_again=True
+        )
+        assert not third.is_new
 
 
 async def open_conversation(

@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,16 @@ async def test_list_goes_by_folder(store: ArtifactStore) -> None:
     assert await store.list("run-1") == await store.list("run-1/") == ("run-1/a/c", "run-1/b")
     assert await store.list() == ("run-1.txt", "run-1/a/c", "run-1/b", "run-10/a")
     assert await store.list("nothing") == ()
+
+
+async def test_find_is_bounded(store: ArtifactStore) -> None:
+    """Keys in which a pattern is found, wherever they are, and no more of them than wanted."""
+    for key in ("a/1/x.json", "b/2/x.json", "b/2/y.json", "x.json"):
+        await store.put(key, b"", "application/json")
+    pattern = re.compile(r"/x\.json$")
+    assert set(await store.find(pattern, limit=9)) == {"a/1/x.json", "b/2/x.json"}
+    assert len(await store.find(pattern, limit=1)) == 1
+    assert await store.find(re.compile("nothing"), limit=9) == ()
 
 
 async def test_check_leaves_nothing_behind(store: ArtifactStore) -> None:

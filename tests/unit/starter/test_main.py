@@ -18,6 +18,7 @@ COMMANDS = (
     "revise",
     "cancel",
     "resolve",
+    "orphans",
     "doctor",
     "dev",
     "demo",
@@ -104,6 +105,7 @@ def test_every_command_has_help() -> None:
         "result",
         "list",
         "cancel",
+        "orphans",
         "doctor",
     )
     for (command, _), helped in longhaul(*((name, "--help") for name in (*answering, "dev"))).items():

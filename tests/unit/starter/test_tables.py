@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from runs.phase import Phase
-from starter.tables import columns_that_fit, table_of
-from starter.views import RunRow
+from starter.tables import ORPHAN_COLUMNS, cells_of, columns_that_fit, orphan_cells, table_of
+from starter.views import AtApi, Orphan, OrphanReason, RunRow
 from tests.unit.starter.sample import REQUESTED_AT
 
 ROW = RunRow(
@@ -50,3 +50,65 @@ def test_the_least_important_columns_go_first() -> None:
     assert list(columns_that_fit(cells, columns=160)) == everything
     assert list(columns_that_fit(cells, columns=80)) == ["RUN", "PHASE", "STARTED", "TOOK", "QUESTION"]
     assert list(columns_that_fit(cells, columns=10)) == ["RUN", "PHASE"]
+
+
+@pytest.mark.parametrize(
+    ("orphan", "now", "why"),
+    [
+        (
+            Orphan(reason=OrphanReason.TERMINATED, run_id="r", interaction_id="v1_a"),
+            "not asked",
+            "terminated",
+        ),
+        (
+            Orphan(
+                reason=OrphanReason.SECOND,
+                run_id="r",
+                interaction_id="v1_a",
+                at_api=AtApi.ENDED,
+                status="completed",
+            ),
+            "ended (completed)",
+            "paid for another",
+        ),
+        (
+            Orphan(
+                reason=OrphanReason.TIMED_OUT,
+                run_id="r",
+                interaction_id="v1_a",
+                at_api=AtApi.RUNNING,
+                was_stopped=False,
+            ),
+            "NOT confirmed as stopped",
+            "time-out of Temporal's",
+        ),
+        (
+            Orphan(reason=OrphanReason.IN_STORE, run_id="r", place="r/1/s.json"),
+            "nobody knows",
+            "see r/1/s.json",
+        ),
+        (
+            Orphan(reason=OrphanReason.LOST, run_id="r", interaction_id="v1_a", at_api=AtApi.GONE),
+            "not there",
+            "did not know it",
+        ),
+    ],
+)
+def test_what_was_left_running_is_told_in_words(orphan: Orphan, now: str, why: str) -> None:
+    """How it stands at the API now, and why nobody watches it."""
+    cells = dict(zip(ORPHAN_COLUMNS, orphan_cells(orphan), strict=True))
+    assert cells["NOW"] == now
+    assert why in cells["WHY"]
+
+
+def test_every_reason_has_words() -> None:
+    """One that is added says what it means."""
+    for reason in OrphanReason:
+        assert orphan_cells(Orphan(reason=reason, run_id="r"))
+
+
+def test_what_temporal_says_of_a_run_stands_beside_its_phase() -> None:
+    """Paused, or ended from outside."""
+    assert "running, paused" in cells_of(ROW.model_copy(update={"phase": Phase.RUNNING, "is_paused": True}))
+    ended = ROW.model_copy(update={"phase": Phase.FAILED, "is_ended_from_outside": True})
+    assert "failed, ended from outside" in cells_of(ended)
