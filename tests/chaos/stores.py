@@ -120,9 +120,13 @@ async def stores(home: Path) -> Table:
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
         ground = _Ground(client=client, server=server, emulator=emulator, home=home, turn=asyncio.Lock())
         trials = [_Trial(case, ground) for case in _CASES]
-        for row, is_good in await asyncio.gather(*(trial.run() for trial in trials)):
+        for trial, (row, is_good) in zip(
+            trials, await asyncio.gather(*(trial.run() for trial in trials)), strict=True
+        ):
             table.row(*row)
             table.check(is_good)
+            if not is_good:
+                table.note(f"{trial.case.name}: {trial.problem}")
     table.note("The last row is what cannot be known: no store can tell that its newest file is missing.")
     table.note("The second shows once news of the first come by webhook: one of them is the run's orphan.")
     table.note(f"{time.monotonic() - began_s:.0f} s")
@@ -148,7 +152,8 @@ class _Trial:
     """One case, on a task queue of its own."""
 
     def __init__(self, case: _Case, ground: _Ground) -> None:
-        self._case = case
+        self.case = case
+        self.problem: str | None = None
         self._ground = ground
         self._home = ground.home / case.name
         self._home.mkdir()
@@ -162,7 +167,7 @@ class _Trial:
             self._ground.server,
             self._ground.emulator,
             home=folder,
-            LONGHAUL_TASK_QUEUE=self._case.name,
+            LONGHAUL_TASK_QUEUE=self.case.name,
             LONGHAUL_ARTIFACTS_URL=store.format(home=self._home) or str(self._store),
         )
 
@@ -172,13 +177,14 @@ class _Trial:
 
     async def run(self) -> tuple[tuple[object, ...], bool]:
         """Play the case, and return its row and whether all is as it has to be."""
-        case = self._case
+        case = self.case
         with contextlib.ExitStack() as stack:
             stack.callback(self._first.kill)
             stack.callback(self._second.kill)
             token = await self._lose_a_submission()
             await holds(self._is_known, within_s=_KNOWN_WITHIN_S)
             before = await self._look()
+            self.problem = before.problem
             (accepted, *_) = self._paid()
             if not before.phase.is_end:
                 await notify_run(
@@ -209,7 +215,7 @@ class _Trial:
 
     async def _lose_a_submission(self) -> str:
         """Leave a submission without its worker, start the next worker, and return the submission's token."""
-        case = self._case
+        case = self.case
         await self._start(self._first)
         before = self._home / "before"
         shutil.copytree(self._store, before)
@@ -225,25 +231,30 @@ class _Trial:
         else:
             self._first.kill()
         case.between(self._store, before)
-        await self._start(self._second)
         if case.is_frozen:
-            await asyncio.sleep(_FROZEN_S)
-            os.kill(self._first.pid, signal.SIGCONT)
+            # Counted from when it was stopped: its call has a minute, however long the other takes to start.
+            await asyncio.gather(self._start(self._second), self._wake_later())
+        else:
+            await self._start(self._second)
         return token
+
+    async def _wake_later(self) -> None:
+        await asyncio.sleep(_FROZEN_S)
+        os.kill(self._first.pid, signal.SIGCONT)
 
     async def _start(self, worker: WorkerProcess) -> None:
         async with self._ground.turn:
             await asyncio.to_thread(worker.start)
 
     def _paid(self) -> list[str]:
-        return paid_interactions(self._ground.emulator, [self._case.name])[self._case.name]
+        return paid_interactions(self._ground.emulator, [self.case.name])[self.case.name]
 
     async def _look(self) -> RunView:
-        return await look_at_run(self._ground.client, self._case.name)
+        return await look_at_run(self._ground.client, self.case.name)
 
     async def _is_known(self) -> bool:
         view = await self._look()
-        return view.phase.is_end or view.phase in (Phase.SUBMISSION_UNKNOWN, self._case.outcome)
+        return view.phase.is_end or view.phase in (Phase.SUBMISSION_UNKNOWN, self.case.outcome)
 
     async def _has_ended(self) -> bool:
         return (await self._look()).phase.is_end
