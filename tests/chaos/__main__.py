@@ -17,9 +17,11 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from tests.chaos.comparing import comparison
 from tests.chaos.first_look import first_look
+from tests.chaos.left_running import left_running
 from tests.chaos.lying import lying_store
 from tests.chaos.matrix import matrix
 from tests.chaos.outages import bad_network, server_kills
+from tests.chaos.parents import parents
 from tests.chaos.resets import resets
 from tests.chaos.sections import kills
 from tests.chaos.stores import stores
@@ -40,6 +42,8 @@ _SECTIONS: Final[dict[str, Section]] = {
     "stores": lambda home, _: stores(home),
     "lying-store": lambda home, _: lying_store(home),
     "resets": lambda home, _: resets(home),
+    "parents": lambda home, _: parents(home),
+    "left-running": lambda home, seed: left_running(home, seed=seed),
     "first-look": lambda home, seed: first_look(home, seed=seed),
 }
 
@@ -52,6 +56,7 @@ _TOGETHER: Final = (
     ("statuses",),
     ("wrong-bodies",),
     ("comparison",),
+    ("parents", "left-running"),
     ("first-look",),
 )
 """Groups in order. Most faults are time-outs to be waited for, so there is room beside them."""
