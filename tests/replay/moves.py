@@ -141,7 +141,7 @@ _CONVERSATIONS: Final[tuple[Move, ...]] = (
 def all_moves() -> dict[Move, str]:
     """Return every move there is, with the module whose scenarios record it."""
     here = "tests.replay.record"
-    moves = {_of_run(before, event): here for before, event, _ in runs.phase.transitions()}
+    moves = {move_of_run(before, event): here for before, event, _ in runs.phase.transitions()}
     moves |= {
         Move(what, before, after, meanwhile): f"{here}_chains"
         for what, ways in _STEPS.items()
@@ -193,7 +193,7 @@ def watching(seen: Seen) -> Iterator[Interceptor]:
     render_conversation = runs.conversation_details.render_conversation
 
     def watched_advance(phase: Phase, event: Event) -> Phase:
-        seen.note(_of_run(phase, event))
+        seen.note(move_of_run(phase, event))
         return advance(phase, event)
 
     def watched_set(schedule: Schedule, unit: Unit, **changes: Any) -> None:
@@ -221,7 +221,8 @@ def watching(seen: Seen) -> Iterator[Interceptor]:
         yield _Watching(seen)
 
 
-def _of_run(phase: Phase, event: Event) -> Move:
+def move_of_run(phase: Phase, event: Event) -> Move:
+    """Return the row of `runs.phase` as a move."""
     return Move("run", phase, runs.phase._NEXT[phase][event], event)
 
 

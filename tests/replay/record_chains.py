@@ -387,6 +387,12 @@ async def _fail_while_moving(handle: Handle, _kitchen: Kitchen) -> None:
 _SMALLEST: Final = {"name": "tea", "steps": {"a": {"ask": "1"}}}
 """All the rest is for the workflow's defaults to say."""
 
+_FAILING_BY_DEFAULT: Final = {
+    "name": "tea",
+    "steps": {"a": {"ask": "rejected"}} | {f"s{number}": {"ask": "ok"} for number in range(9)},
+}
+"""Two steps more than run at once by default, and a failure that means what it does by default."""
+
 _MANY: Final = chain({"each": _each([str(number) for number in range(16)], max_parallel=1)})
 """Over a hundred events in one execution."""
 
@@ -409,6 +415,7 @@ CHAINS: Final = {
     "chain_retried_by_default": Scenario(
         {"name": "tea", "steps": {"a": {"ask": "1", "retry": {"attempts": 2}}}}, _failing_first
     ),
+    "chain_failed_by_default": Scenario(_FAILING_BY_DEFAULT, _told),
     "chain_of_many_items": Scenario(_MANY),
     "chain_ended_by_a_yes": Scenario(chain({"ok": {"approve": "ok?"}}), steer=_approve),
     "chain_of_all_ends": Scenario(_ENDS_OF_ALL_KINDS, _told, steer=_cancel_two_children),
