@@ -1,4 +1,4 @@
-"""The moves that runs, conversations, chains and steps can make, and which of them a replay has seen.
+"""The moves that runs, conversations, chains, steps and patches make, and which of them a replay has seen.
 
 A move that no recorded history makes is one that a change may break for all that is in flight without any
 test noticing. So each move is either in the tables here or in that of `runs.phase`, and `test_replay` asks
@@ -6,12 +6,14 @@ that the recorded histories make all of them. They are seen where they happen, w
 a file's name proves nothing.
 """
 
+import ast
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -28,6 +30,7 @@ from temporalio.worker import (
 import chains.details
 import runs.conversation_details
 import runs.phase
+import workflows
 from chains.messages import ChainPhase, ChainStatus, StepPhase
 from chains.schedule import Schedule, Unit
 from chains.spec import StepKind
@@ -35,6 +38,10 @@ from runs.conversation import ConversationPhase, ConversationResult, Conversatio
 from runs.phase import Event, Phase
 
 CONTINUED: Final = "continued as new"
+
+NEW_WAY: Final = "the new way"
+OLD_WAY: Final = "the old way"
+"""Of what began before a patch, and is replayed without it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -139,8 +146,8 @@ _CONVERSATIONS: Final[tuple[Move, ...]] = (
 
 
 def all_moves() -> dict[Move, str]:
-    """Return every move there is, with the module whose scenarios record it."""
-    here = "tests.replay.record"
+    """Return every move there is, with the command that records scenarios which can make it."""
+    here = "python -m tests.replay.record"
     moves = {move_of_run(before, event): here for before, event, _ in runs.phase.transitions()}
     moves |= {
         Move(what, before, after, meanwhile): f"{here}_chains"
@@ -154,7 +161,27 @@ def all_moves() -> dict[Move, str]:
         for before, afters in _CHAINS.items()
         for after in afters
     }
+    for patch in patches():
+        moves[Move("patch", patch, NEW_WAY)] = here
+        moves[Move("patch", patch, OLD_WAY)] = f"with the code before it: {here}"
     return moves | dict.fromkeys(_CONVERSATIONS, f"{here}_conversations")
+
+
+def patches() -> set[str]:
+    """Return the name of each patch that a workflow asks for."""
+    names: set[str] = set()
+    for path in Path(workflows.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = {
+            node.target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value
+        }
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "workflow.patched":
+                [name] = call.args
+                names.add(ast.literal_eval(constants[name.id] if isinstance(name, ast.Name) else name))
+    return names
 
 
 @dataclass
@@ -188,7 +215,7 @@ class Seen:
 @contextmanager
 def watching(seen: Seen) -> Iterator[Interceptor]:
     """Note in ``seen`` what is replayed meanwhile by a replayer with the interceptor that is yielded."""
-    advance, set_unit = runs.phase.advance, Schedule._set
+    advance, set_unit, patched = runs.phase.advance, Schedule._set, workflow.patched
     render_chain = chains.details.render_chain
     render_conversation = runs.conversation_details.render_conversation
 
@@ -203,6 +230,11 @@ def watching(seen: Seen) -> Iterator[Interceptor]:
             meanwhile = STOPPING if schedule._is_stopping else GOING_ON
             seen.note(Move(_kind_of(schedule, unit), before, after, meanwhile))
 
+    def watched_patched(id: str) -> bool:  # noqa: A002 - the SDK's name
+        is_new = patched(id)
+        seen.note(Move("patch", id, NEW_WAY if is_new else OLD_WAY))
+        return is_new
+
     def watched_chain(status: ChainStatus, *, now: datetime) -> str:
         seen.show("chain", status.phase)
         return render_chain(status, now=now)
@@ -216,6 +248,7 @@ def watching(seen: Seen) -> Iterator[Interceptor]:
         # A sandboxed workflow module is loaded anew for every execution, and so imports these.
         patch.setattr(runs.phase, "advance", watched_advance)
         patch.setattr(Schedule, "_set", watched_set)
+        patch.setattr(workflow, "patched", watched_patched)
         patch.setattr(chains.details, "render_chain", watched_chain)
         patch.setattr(runs.conversation_details, "render_conversation", watched_conversation)
         yield _Watching(seen)

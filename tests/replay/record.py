@@ -234,7 +234,15 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
         lambda: FakeApi(submissions=[_failing(ActivityErrorType.SUBMISSION_REJECTED)]),
         _let_run,
     ),
+    # Since such news are heeded, and recorded before they were.
     "rejected_after_news": (
+        lambda: FakeApi(
+            submissions=[refused(0.01), _failing(ActivityErrorType.SUBMISSION_REJECTED)],
+            submit_gate=asyncio.Event(),
+        ),
+        news_in_flight,
+    ),
+    "rejected_in_spite_of_news": (
         lambda: FakeApi(
             submissions=[refused(0.01), _failing(ActivityErrorType.SUBMISSION_REJECTED)],
             submit_gate=asyncio.Event(),

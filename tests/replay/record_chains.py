@@ -393,6 +393,19 @@ _FAILING_BY_DEFAULT: Final = {
 }
 """Two steps more than run at once by default, and a failure that means what it does by default."""
 
+_FOREIGN: Final = chain(
+    {
+        "a": {
+            "ask": {
+                "prompt": "1",
+                "attach": [
+                    {"name": "report.md", "uri": "file:///elsewhere/report.md", "media_type": "text/markdown"}
+                ],
+            }
+        }
+    }
+)
+
 _MANY: Final = chain({"each": _each([str(number) for number in range(16)], max_parallel=1)})
 """Over a hundred events in one execution."""
 
@@ -444,7 +457,9 @@ CHAINS: Final = {
     "chain_cancelled_waiting": Scenario(_APPROVED, steer=_cancel_waiting),
     "chain_attached": Scenario(_TWICE, was_run=True),
     "chain_continued_as_new": Scenario(_LONG, is_short=True),
-    # Recorded before such chains were refused.
+    # Recorded before such chains were refused, and since.
+    "chain_foreign_file_attached": Scenario(_FOREIGN),
+    "chain_foreign_file_refused": Scenario(_FOREIGN),
     "chain_unknown_field_ignored": Scenario({**_RETRIED.model_dump(mode="json"), "budgt": {"max_tokens": 1}}),
     "chain_carried": Scenario(_LONG, is_short=True, is_last_kept=True),
 }

@@ -120,6 +120,23 @@ async def _say_again(talk: Talk, runs: FakeRuns) -> None:
     await _close(talk, runs)
 
 
+async def _let_it_end(_talk: Talk, _runs: FakeRuns) -> None:
+    """Do nothing: it is refused."""
+
+
+_WITH_STATE: Final = REQUEST.model_copy(
+    update={
+        "state": ConversationState(
+            started_at=datetime(2026, 1, 1, tzinfo=UTC),
+            active_at=datetime(2026, 1, 1, tzinfo=UTC),
+            turns=7,
+            spent=Spent(interactions=7, tokens=700),
+            last_interaction_id="v1_7",
+            waiting=tuple(SendMessage(message_id=text, text=text) for text in ("one", "two")),
+        )
+    }
+)
+
 CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = {
     # All the rest is for the workflow's defaults to say.
     "conversation_with_a_model_alone": ({"model": "gemini-3.8-flash"}, FakeRuns, _close),
@@ -161,23 +178,9 @@ CONVERSATIONS: Final[dict[str, tuple[Any, Callable[[], FakeRuns], Scenario]]] = 
         FakeRuns,
         _say_two,
     ),
-    # Recorded before a state that somebody gives was refused.
-    "conversation_carried": (
-        REQUEST.model_copy(
-            update={
-                "state": ConversationState(
-                    started_at=datetime(2026, 1, 1, tzinfo=UTC),
-                    active_at=datetime(2026, 1, 1, tzinfo=UTC),
-                    turns=7,
-                    spent=Spent(interactions=7, tokens=700),
-                    last_interaction_id="v1_7",
-                    waiting=tuple(SendMessage(message_id=text, text=text) for text in ("one", "two")),
-                )
-            }
-        ),
-        FakeRuns,
-        _await_closing,
-    ),
+    # Recorded before a state that somebody gives was refused, and since.
+    "conversation_carried": (_WITH_STATE, FakeRuns, _await_closing),
+    "conversation_state_refused": (_WITH_STATE, FakeRuns, _let_it_end),
 }
 """By name: what is talked about, how its runs end, and what happens."""
 

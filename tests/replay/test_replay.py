@@ -110,13 +110,12 @@ def test_every_move_is_recorded(replayed: Replayed) -> None:
     if replayed.failures:
         pytest.skip("what does not replay makes no moves; see the histories that failed")
     missing = [
-        f"  {move}  (python -m {module} NAME)"
-        for move, module in sorted(all_moves().items())
+        f"  {move}  ({command} NAME)"
+        for move, command in sorted(all_moves().items())
         if move not in replayed.seen.by
     ]
-    assert not missing, "\n".join(
-        ["no recorded history makes these moves; have a scenario make them, and record it:", *missing]
-    )
+    what_to_do = "have a scenario make each, and record it as docs/changing.md says:"
+    assert not missing, "\n".join([f"no recorded history makes these moves; {what_to_do}", *missing])
 
 
 def test_no_history_makes_a_move_that_is_not_known(replayed: Replayed) -> None:
