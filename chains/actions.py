@@ -1,4 +1,7 @@
-"""What a step asks the world to do, with its templates filled in."""
+"""What a step asks the world to do, with its templates filled in.
+
+Workflow code: see docs/changing.md.
+"""
 
 import json
 from dataclasses import dataclass

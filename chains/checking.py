@@ -1,5 +1,7 @@
 """Whether a chain makes sense as a whole: found before anything is started, all at once.
 
+Workflow code: see docs/changing.md.
+
 The shape of each part is checked where it is read (`chains.spec`); here it is what they say of each other.
 """
 

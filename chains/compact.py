@@ -1,4 +1,7 @@
-"""Messages that leave out what says nothing: a chain has up to a thousand of some."""
+"""Messages that leave out what says nothing: a chain has up to a thousand of some.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Any, Final
 

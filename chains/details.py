@@ -1,4 +1,7 @@
-"""A chain's current details: the Markdown that the Temporal UI shows on its page."""
+"""A chain's current details: the Markdown that the Temporal UI shows on its page.
+
+Workflow code: see docs/changing.md.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final

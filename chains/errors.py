@@ -1,5 +1,7 @@
 """What can be wrong with a chain.
 
+Workflow code: see docs/changing.md.
+
 ChainsError
  ├── InvalidChain      the file, or a spec sent without one, is no chain; nothing was started
  ├── InvalidInputs     the values given for its inputs do not fit; nothing was started

@@ -1,4 +1,7 @@
-"""Attachments that a chain's file names as files of whoever starts it: found, and replaced by references."""
+"""Attachments that a chain's file names as files of whoever starts it: found, and replaced by references.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,7 @@
-"""The values for a chain's inputs: checked, and completed with defaults, before anything is started."""
+"""The values for a chain's inputs: checked, and completed with defaults, before anything is started.
+
+Workflow code: see docs/changing.md.
+"""
 
 import json
 from collections.abc import Mapping, Sequence

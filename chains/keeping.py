@@ -1,4 +1,7 @@
-"""What a chain keeps of a result: as much as other steps refer to, within bounds for all steps together."""
+"""What a chain keeps of a result: as much as other steps refer to, within bounds for all steps together.
+
+Workflow code: see docs/changing.md.
+"""
 
 import json
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Bounds on chains, each with its reason.
 
+Workflow code: see docs/changing.md.
+
 A chain's workflow is continued as new with all it knows as its input, and Temporal takes payloads of up to
 2 MiB. The spec, the inputs and the state have a bound each, which together leave room.
 """

@@ -1,4 +1,7 @@
-"""Everything of a chain that crosses a Temporal boundary; fields are only ever added, and optional."""
+"""Everything of a chain that crosses a Temporal boundary; fields are only ever added, and optional.
+
+Workflow code: see docs/changing.md.
+"""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,7 @@
-"""What follows from a chain before it starts: which step waits for which, and what others need of it."""
+"""What follows from a chain before it starts: which step waits for which, and what others need of it.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What a chain does next: the one place that decides it.
 
+Workflow code: see docs/changing.md.
+
 Rule 1: the workflow asks `Schedule.advance` what to start and to stop, does it, and reports what came of it;
 it decides nothing itself.
 Rule 2: this module knows no Temporal and no clock; the time is an argument. A workflow may run it on every

@@ -1,5 +1,7 @@
 """A chain, as it crosses into its workflow: the same shape as its file, so JSON of one is one.
 
+Workflow code: see docs/changing.md.
+
 Short forms (a prompt for a whole ``research``) are accepted here, so that a program may send them, too.
 Texts are kept as templates; `chains.checking` says whether they make sense together.
 """

@@ -1,5 +1,7 @@
 """Templates: texts with ``{{ path }}`` in them, and what they become.
 
+Workflow code: see docs/changing.md.
+
 Nothing in a template is executed: a path names a value that is there, and there are no filters, operators or
 calls. What a value contains is never read as a template again. ``{{{{`` stands for two literal braces.
 

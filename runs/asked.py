@@ -1,4 +1,7 @@
-"""Messages that a person or somebody's program writes: a field that they do not have is not ignored."""
+"""Messages that a person or somebody's program writes: a field that they do not have is not ignored.
+
+Workflow code: see docs/changing.md.
+"""
 
 from itertools import islice
 from typing import Any, ClassVar, Final, Self

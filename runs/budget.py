@@ -1,4 +1,7 @@
-"""How much may be used, what has been, and whether another interaction is within it."""
+"""How much may be used, what has been, and whether another interaction is within it.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections.abc import Iterator
 from typing import TypeVar

@@ -1,5 +1,7 @@
 """What crosses a Temporal boundary of a conversation: messages, turns, and what is carried on.
 
+Workflow code: see docs/changing.md.
+
 A conversation is a `Conversation` workflow; each of its turns is an `AgentRun` of its own.
 """
 

@@ -1,4 +1,7 @@
-"""A conversation's current details: the Markdown that the Temporal UI shows on its page."""
+"""A conversation's current details: the Markdown that the Temporal UI shows on its page.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Final
 

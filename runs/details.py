@@ -1,4 +1,7 @@
-"""A run's current details: the Markdown that the Temporal UI shows on its page."""
+"""A run's current details: the Markdown that the Temporal UI shows on its page.
+
+Workflow code: see docs/changing.md.
+"""
 
 import re
 from datetime import datetime, timedelta

@@ -1,5 +1,7 @@
 """Words for what went wrong, shared by the activities that classify and the workflows that decide.
 
+Workflow code: see docs/changing.md.
+
 An activity raises ``ApplicationError(type=<ActivityErrorType>)``; Temporal carries the type as a
 string, and these constants keep the raising and the handling side from drifting apart.
 """

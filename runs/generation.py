@@ -1,5 +1,7 @@
 """How a model is to generate, and what it is to answer with.
 
+Workflow code: see docs/changing.md.
+
 Source of the allowed values:
     https://ai.google.dev/api/interactions-api and google-genai 3.4.0, read 2026-11-22.
 """

@@ -1,4 +1,7 @@
-"""What a run knows of its submissions: which there were, what each is said to have become, what is open."""
+"""What a run knows of its submissions: which there were, what each is said to have become, what is open.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field

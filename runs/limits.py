@@ -1,5 +1,7 @@
 """Bounds on what a run may carry, each with its reason.
 
+Workflow code: see docs/changing.md.
+
 Temporal refuses a payload over 2 MiB, and where that payload is a workflow's result the run is
 stuck for ever; so everything that enters history is bounded well below, here.
 """

@@ -1,4 +1,7 @@
-"""A conversation's messages: which wait, which is being answered, and which answers are remembered."""
+"""A conversation's messages: which wait, which is being answered, and which answers are remembered.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections import deque
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""Memo keys that a run's workflow is started with: a list of runs shows memos without a further request."""
+"""Memo keys that a run's workflow is started with: a list of runs shows memos without a further request.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""What every model that crosses a Temporal boundary has in common."""
+"""What every model that crosses a Temporal boundary has in common.
+
+Workflow code: see docs/changing.md.
+"""
 
 from pydantic import BaseModel, ConfigDict
 

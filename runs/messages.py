@@ -1,5 +1,7 @@
 """Everything that crosses a Temporal boundary: one frozen model per message.
 
+Workflow code: see docs/changing.md.
+
 Stored shapes ignore unknown fields, so that an old worker reads a newer payload in the middle of a
 rollout; fields are only ever added, and added ones are optional. What somebody asks for refuses them
 (`runs.asked`), so there an added field is null by default: an older worker passes over it.

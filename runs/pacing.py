@@ -1,4 +1,7 @@
-"""When to look at a running interaction again."""
+"""When to look at a running interaction again.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Final
 

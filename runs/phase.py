@@ -1,5 +1,7 @@
 """The life of one run, as a table.
 
+Workflow code: see docs/changing.md.
+
 Rule 1: every transition is in ``_NEXT``; nothing else decides which phase comes next.
 Rule 2: this module knows no Temporal, no HTTP and no clock, so a workflow may run it on every
 replay and a test may run it ten thousand times a second.

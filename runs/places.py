@@ -1,4 +1,7 @@
-"""Where in the artifact store a run's files go."""
+"""Where in the artifact store a run's files go.
+
+Workflow code: see docs/changing.md.
+"""
 
 import re
 from typing import Final

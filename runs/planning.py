@@ -1,4 +1,7 @@
-"""Planning: the agent proposes a plan, and somebody approves or revises it before it starts."""
+"""Planning: the agent proposes a plan, and somebody approves or revises it before it starts.
+
+Workflow code: see docs/changing.md.
+"""
 
 from datetime import datetime
 from enum import StrEnum

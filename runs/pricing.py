@@ -1,4 +1,7 @@
-"""What a run's usage comes to, by a price table."""
+"""What a run's usage comes to, by a price table.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""Stored texts that stand in for placeholders, so that long ones stay out of history."""
+"""Stored texts that stand in for placeholders, so that long ones stay out of history.
+
+Workflow code: see docs/changing.md.
+"""
 
 import re
 from collections.abc import Iterable, Mapping

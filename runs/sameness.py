@@ -1,4 +1,7 @@
-"""Whether two requests ask for the same."""
+"""Whether two requests ask for the same.
+
+Workflow code: see docs/changing.md.
+"""
 
 import hashlib
 from typing import Final

@@ -1,5 +1,7 @@
 """The search attributes a run keeps, as names and Temporal types.
 
+Workflow code: see docs/changing.md.
+
 SQL visibility allows ten of type Keyword and three of each other type in a namespace. They are never
 encrypted: none may hold a prompt or personal data.
 """

@@ -1,4 +1,7 @@
-"""Texts that are put together from stored ones, and stored themselves."""
+"""Texts that are put together from stored ones, and stored themselves.
+
+Workflow code: see docs/changing.md.
+"""
 
 from pydantic import Field
 

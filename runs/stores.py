@@ -1,5 +1,7 @@
 """Which artifact store: what tells one from another, whatever their addresses say.
 
+Workflow code: see docs/changing.md.
+
 Two machines may both keep theirs in ``/home/me/.longhaul``, and one bucket may be reached by two addresses.
 So a store has an identity of its own, made once, at its root (`artifacts.store.ArtifactStore.identity`).
 """

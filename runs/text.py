@@ -1,5 +1,7 @@
 """Text from a model, a server or a stranger, made fit to show and to keep.
 
+Workflow code: see docs/changing.md.
+
 Pure, so that a workflow may bound a message with it. Nothing here reads Markdown; it only takes out what
 a terminal or a browser would act on instead of show.
 """

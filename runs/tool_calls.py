@@ -1,5 +1,7 @@
 """Calls of function tools: what the workers have, what was asked for, what came of it.
 
+Workflow code: see docs/changing.md.
+
 History holds what decides: names, arguments and digests. What a tool returns is a file in the artifact
 store, and only its address travels.
 """

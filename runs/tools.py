@@ -1,5 +1,7 @@
 """The tools a run may give its model or agent, in our words, and which of them go together.
 
+Workflow code: see docs/changing.md.
+
 Source of what the service combines:
     https://ai.google.dev/gemini-api/docs/deep-research, …/antigravity-agent, …/interactions-overview, and
     reports of its 400s, read 2026-11-22.

@@ -1,4 +1,7 @@
-"""What the turns of one run have come to: it takes one, an interaction, for each thing it has to say."""
+"""What the turns of one run have come to: it takes one, an interaction, for each thing it has to say.
+
+Workflow code: see docs/changing.md.
+"""
 
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Fields of a document that nobody will read: found, with the name or the place that is probably meant.
 
+Workflow code: see docs/changing.md.
+
 Stored shapes ignore what they do not know. A request that somebody writes must not: a bound on the cost under
 a wrong name would be no bound.
 """

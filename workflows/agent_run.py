@@ -1,5 +1,7 @@
 """The `AgentRun` workflow: one agent run from request to settled result.
 
+Workflow code: see docs/changing.md.
+
 Theory of operation. ``runs.phase`` says what may follow what; the loop in ``_work`` does what the
 current phase asks for and reports what happened to the table. Three things reach a run from outside:
 a *stop* (a cancel of the workflow, or the deadline), a *wake* (the ``notified`` signal) and news of a

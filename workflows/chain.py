@@ -1,5 +1,7 @@
 """The `Chain` workflow: steps that refer to each other, each agent or model step a run of its own.
 
+Workflow code: see docs/changing.md.
+
 Theory of operation. ``chains.schedule`` decides everything: what may start, what is skipped or tried again,
 when the chain has ended, and how. This class carries out what it asks for and reports what came of it. So
 one loop asks, starts, and waits for news: something that ended, a decision, a cancel, or a moment that the

@@ -1,4 +1,7 @@
-"""A run as the child of another workflow, and what came of it however it ended."""
+"""A run as the child of another workflow, and what came of it however it ended.
+
+Workflow code: see docs/changing.md.
+"""
 
 import asyncio
 from contextlib import suppress

@@ -1,5 +1,7 @@
 """The `Conversation` workflow: a session of any length, whose every turn is a run of its own.
 
+Workflow code: see docs/changing.md.
+
 Theory of operation. Messages come as ``send`` updates. A handler only puts its message into the mailbox, in
 the order in which the history has the updates, and waits for the answer; ``_work`` alone takes messages out,
 one after the other. So turns run strictly in the order in which they were sent, on every replay.

@@ -1,4 +1,7 @@
-"""The time a run has for its work."""
+"""The time a run has for its work.
+
+Workflow code: see docs/changing.md.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Failures of Temporal's as the SDK's errors, also those of a server that is newer than the SDK.
 
+Workflow code: see docs/changing.md.
+
 The SDK names what a failure says with closed enums, and raises over a number that is not in them. Raised in a
 workflow, that stalls it for ever; raised in a client, a result cannot be read. What such a number says is not
 needed for any decision here, so it is read as not said.

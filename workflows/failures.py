@@ -1,4 +1,7 @@
-"""What a failed activity has to say, dug out of the errors Temporal wraps around it."""
+"""What a failed activity has to say, dug out of the errors Temporal wraps around it.
+
+Workflow code: see docs/changing.md.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

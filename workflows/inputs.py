@@ -1,5 +1,7 @@
 """A workflow's input, decoded where a failure to do so ends the run instead of stalling it.
 
+Workflow code: see docs/changing.md.
+
 Temporal decodes arguments before any code of a workflow runs, and a payload that does not decode fails the
 workflow task, which is tried again for ever. So the input is taken as it came, and decoded here.
 """

@@ -1,4 +1,7 @@
-"""Which workflow started this one, as far as that matters: ours, or anybody's."""
+"""Which workflow started this one, as far as that matters: ours, or anybody's.
+
+Workflow code: see docs/changing.md.
+"""
 
 from temporalio import workflow
 

@@ -1,4 +1,7 @@
-"""What a worker's task queue runs."""
+"""What a worker's task queue runs.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""The search attributes of `runs.search_attributes` as Temporal's typed keys."""
+"""The search attributes of `runs.search_attributes` as Temporal's typed keys.
+
+Workflow code: see docs/changing.md.
+"""
 
 from typing import Any, Final
 

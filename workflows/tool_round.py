@@ -1,4 +1,7 @@
-"""The function calls of one answer: each an activity of its own, in parallel, some after approval."""
+"""The function calls of one answer: each an activity of its own, in parallel, some after approval.
+
+Workflow code: see docs/changing.md.
+"""
 
 import asyncio
 import json

@@ -220,6 +220,29 @@ def test_no_workflow_comes_to_read_yaml() -> None:
     assert YAML_PLACE in imported_modules(Path("chains/reading.py"))
 
 
+def test_workflow_code_says_what_it_is() -> None:
+    """What a replay runs says so in its first lines, so that nobody changes it as if it were any code.
+
+    That is all of `workflows`, and what they import of `runs` and `chains`; activities they only name.
+    """
+    code: set[Path] = set()
+    following = {module for module in sources() if owner_of(module) == "workflows"}
+    while following:
+        code |= following
+        found = {other for module in following for other in imported_modules(module)}
+        following = {other for other in found if owner_of(other) in ("runs", "chains", "workflows")} - code
+    sentence = "Workflow code: see docs/changing.md."
+    saying = {
+        module
+        for module in sources()
+        if sentence
+        in (ast.get_docstring(ast.parse((ROOT / module).read_text("utf-8"))) or "").splitlines()[:4]
+    }
+    code = {module for module in code if module.name != "__init__.py"}
+    assert sorted(map(str, code - saying)) == [], f"say in the module's docstring: {sentence}"
+    assert sorted(map(str, saying - code)) == [], "no workflow imports it"
+
+
 def test_the_table_knows_every_module() -> None:
     """What is in the wheel is in the table of arrows and is measured, and the other way round."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
