@@ -32,6 +32,10 @@ from runs.tool_secrets import (
 GEMINI_BASE_URL: Final = "https://generativelanguage.googleapis.com"
 """Google's own service (google-genai 3.4.0, read 2026-11-22)."""
 
+DEFAULT_STOP_WITHIN_S: Final = 130.0
+"""Seconds from a signal to the end of a worker: the longest that a submission in the background takes, which
+`activities.timeouts.SUBMIT_TIMEOUT` adds up, and ten for what comes after."""
+
 _PLACEHOLDER_KEY: Final = "emulator"
 """Sent where no key is configured and none is needed."""
 
@@ -139,6 +143,9 @@ class Settings(BaseModel):
     poll_min_s: float = Field(default=Pacing().poll_min_s, alias="LONGHAUL_POLL_MIN_S", gt=0, le=3600)
     poll_max_s: float = Field(default=Pacing().poll_max_s, alias="LONGHAUL_POLL_MAX_S", gt=0, le=3600)
     max_activities: int = Field(default=100, alias="LONGHAUL_MAX_ACTIVITIES", ge=1, le=10_000)
+    stop_within_s: float = Field(
+        default=DEFAULT_STOP_WITHIN_S, alias="LONGHAUL_STOP_WITHIN_S", ge=1, le=3600, allow_inf_nan=False
+    )
     max_cached_workflows: int = Field(default=1_000, alias="LONGHAUL_MAX_CACHED_WORKFLOWS", ge=0, le=100_000)
     tools: str = Field(default="", alias="LONGHAUL_TOOLS")
     secrets: Mapping[str, SecretStr] = Field(default_factory=dict)

@@ -90,6 +90,10 @@ class InteractionActivities:
             self.cancel_interaction,
         ]
 
+    def submitting(self) -> list[Callable[..., Any]]:
+        """Return those that submit, or find out what became of a submission."""
+        return [self.submit_interaction, self.recover_submission]
+
     @activity.defn(name="submit_interaction")
     async def submit_interaction(self, submission: SubmitInteraction) -> Submitted:
         """Start one interaction and return its id; in the foreground, once it has ended.

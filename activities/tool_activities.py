@@ -5,8 +5,6 @@ import contextvars
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -17,6 +15,7 @@ from activities.failures import NotSendable
 from activities.heartbeat import beating
 from activities.quotes import with_quotes
 from activities.tool_results import UnusableResult, beginning_of, result_of
+from activities.tool_threads import ToolThreads
 from artifacts.errors import ArtifactNotFound, ArtifactsError, StoreUnavailable
 from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
@@ -60,8 +59,8 @@ class ToolActivities:
     Args:
         registry: The tools.
         store: Where results go.
-        max_threads: How many tools may block at once. As many as there are activities: a call that waited for
-            a thread would use up its time for nothing.
+        threads: Where they run. As many as there are activities: a call that waited for a thread would use up
+            its time for nothing.
         redactor: Of the worker's secrets.
         on_called: Called when a tool has ended, in the context in which it ran.
     """
@@ -71,17 +70,15 @@ class ToolActivities:
         registry: ToolRegistry,
         store: ArtifactStore,
         *,
+        threads: ToolThreads,
         redactor: Redactor,
-        max_threads: int = 100,
         on_called: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._store = store
         self._redactor = redactor
         self._on_called = on_called
-        # Of their own: the journals of submissions are written from the event loop's threads, and tools that
-        # hang must not hold those up.
-        self._threads = ThreadPoolExecutor(max_workers=max_threads, thread_name_prefix="tool")
+        self._threads = threads
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the activities, for a worker to register."""
@@ -142,7 +139,7 @@ class ToolActivities:
             arguments = await self._arguments(called, tool)
             value = await self._carry_out(tool, arguments, call_id=_call_id(key))
             # Megabytes of JSON would make other activities miss a heartbeat.
-            result = await asyncio.to_thread(result_of, value, self._redactor)
+            result = await self._threads.call(result_of, value, self._redactor)
         except InvalidArguments as error:
             return _error(call, f"{call.name} does not take these arguments: {error}")
         except (ToolError, UnusableResult) as error:
@@ -195,7 +192,7 @@ class ToolActivities:
             call_id=call.call_id,
             name=call.name,
             uri=to_uri(self._store.base_uri, key),
-            text=await asyncio.to_thread(beginning_of, document),
+            text=await self._threads.call(beginning_of, document),
             size_bytes=len(document),
             store=await self._store.identity(),
         )
@@ -210,7 +207,7 @@ class ToolActivities:
         assert isinstance(filled, dict)  # as it came
         try:
             # In a thread: the types are the user's, and so are their validators.
-            return await asyncio.to_thread(tool.parameters.check, filled, redact=self._redactor.text)
+            return await self._threads.call(tool.parameters.check, filled, redact=self._redactor.text)
         except InvalidArguments:
             raise
         except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
@@ -233,12 +230,8 @@ class ToolActivities:
                     structlog.contextvars.bound_contextvars(tool=tool.name),
                 ):
                     if tool.is_async:
-                        return await self._in_loop(tool, arguments)
-                    return await asyncio.get_running_loop().run_in_executor(
-                        self._threads,
-                        contextvars.copy_context().run,
-                        partial(self._in_thread, tool, arguments),
-                    )
+                        return await self._threads.run(self._in_loop, tool=tool, arguments=arguments)
+                    return await self._threads.call(self._in_thread, tool, arguments)
         except ToolError:
             raise
         except asyncio.CancelledError as error:
@@ -262,9 +255,6 @@ class ToolActivities:
     def _in_thread(self, tool: Tool, arguments: Mapping[str, Any]) -> object:
         try:
             return tool.function(**arguments)
-        except StopIteration as error:
-            # No future can carry it: whoever waited for the thread would wait for ever.
-            raise RuntimeError("a StopIteration left the tool") from error
         finally:
             self._on_called()
 

@@ -13,7 +13,9 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
@@ -55,9 +57,14 @@ class Folder:
     dies in between leaves nothing under the final name. What is made here is its owner's alone.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, threads: Executor | None = None) -> None:
         self._root = root
+        self._threads = threads
         self.base_uri = root.as_uri().rstrip("/")
+
+    def with_threads(self, threads: Executor) -> "Folder":
+        """Return the same folder, read and written by ``threads`` instead of the event loop's own."""
+        return Folder(self._root, threads=threads)
 
     @property
     def is_open_to_others(self) -> bool:
@@ -103,7 +110,9 @@ class Folder:
 
     async def _in_thread(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         with self._errors_named():
-            return await asyncio.to_thread(work, *args, **kwargs)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, partial(work, *args, **kwargs)
+            )
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:

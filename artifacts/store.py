@@ -1,10 +1,12 @@
 """Where runs leave their files: a local folder, or a bucket."""
 
 import asyncio
+import copy
 import hashlib
 import os
 import re
 import secrets
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -60,6 +62,7 @@ class ArtifactStore:
     def __init__(self, backend: _Backend) -> None:
         self._backend = backend
         self._identity: StoreRef | None = None
+        self._threads: Executor | None = None
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -97,6 +100,17 @@ class ArtifactStore:
                 is_final=True,
             )
         return cls(Bucket(f"{scheme}://{parts.netloc}{parts.path}"))
+
+    def with_threads(self, threads: Executor) -> Self:
+        """Return this very store, whose files are read and written by ``threads``.
+
+        What others wait for in the event loop's own threads then does not delay it.
+        """
+        store = copy.copy(self)
+        store._threads = threads  # noqa: SLF001 - one of this class
+        if isinstance(self._backend, Folder):  # a bucket's library has threads of its own
+            store._backend = self._backend.with_threads(threads)  # noqa: SLF001 - likewise
+        return store
 
     @property
     def base_uri(self) -> str:
@@ -183,7 +197,9 @@ class ArtifactStore:
             uri=uri,
             media_type=media_type,
             size_bytes=len(content),
-            sha256=await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest()),
+            sha256=await asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: hashlib.sha256(content).hexdigest()
+            ),
         )
 
     async def put_if_absent(self, key: str, content: bytes) -> bool:

@@ -44,3 +44,30 @@ def resident_bytes() -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def kill_children() -> None:
+    """End the processes that this one has started, and those that they have."""
+    for pid in _descendants(os.getpid()):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children = [int(child) for child in task.read_text("ascii").split()]
+            found += children
+            for child in children:
+                found += _descendants(child)
+    return found
+
+
+def end_forks_with_this() -> None:
+    """Have what is forked from this process end with the thread that forked it, and so with the process."""
+    parents = [0]
+    os.register_at_fork(
+        before=lambda: parents.__setitem__(0, os.getpid()),
+        after_in_child=lambda: die_with_parent(parents[0]),
+    )

@@ -70,6 +70,7 @@ with workflow.unsafe.imports_passed_through():
     from runs.phase import Event, Phase, UnknownPolicy, advance
     from runs.places import artifacts_prefix
     from runs.planning import ApprovePlan, PlanMode, PlanView, RevisePlan
+    from runs.queues import submissions_of
     from runs.stores import StoreRef  # noqa: TC001 - workflows import inside this block only
     from runs.text import first_line
     from runs.tool_calls import DecideToolCall, DescribeTools, ToolCatalog
@@ -454,6 +455,7 @@ class AgentRunWorkflow:
                     store=self._store,
                     rights=rights_of(self._request),
                 ),
+                task_queue=submissions_of(workflow.info().task_queue),
                 start_to_close_timeout=timeouts.FOREGROUND_SUBMIT_TIMEOUT
                 if self._is_foreground
                 else timeouts.SUBMIT_TIMEOUT,
@@ -561,6 +563,7 @@ class AgentRunWorkflow:
                     token=self._ledger.latest_token,
                     announced=failure.announced,
                 ),
+                task_queue=submissions_of(workflow.info().task_queue),
                 start_to_close_timeout=timeouts.RECOVER_TIMEOUT,
                 retry_policy=timeouts.RECOVER_RETRY,
                 summary="read the submission journal",

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.tool_activities import ToolActivities
     from runs.errors import UpdateErrorType
     from runs.limits import MAX_ERROR_CHARS
+    from runs.queues import tools_of
     from runs.stores import StoreRef
     from runs.text import first_line
     from runs.tool_calls import (
@@ -205,6 +206,7 @@ def _shown(call: ToolCall) -> str:
 class ActivityOptions(TypedDict):
     """How the activity of a call is run."""
 
+    task_queue: str
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta | None
     retry_policy: RetryPolicy
@@ -215,6 +217,7 @@ def options_of(tool: ToolDescription, arguments: dict[str, JsonValue]) -> Activi
     """Return how a call of ``tool`` is run: within its own time, as often as it allows."""
     shown = json.dumps(arguments, ensure_ascii=False)
     return ActivityOptions(
+        task_queue=tools_of(workflow.info().task_queue),
         start_to_close_timeout=timedelta(seconds=tool.timeout_s) + TOOL_MARGIN,
         heartbeat_timeout=None
         if tool.heartbeat_timeout_s is None

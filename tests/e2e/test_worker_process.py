@@ -101,6 +101,9 @@ async def test_a_worker_says_where_it_is_and_answers_there(environ: dict[str, st
             metrics = await client.get(started["health"].replace("/healthz", "/metrics"))
             assert metrics.status_code == 200
             assert re.search(r"^temporal_num_pollers\{.*\} \d+$", metrics.text, re.MULTILINE)
+            assert re.search(r"^longhaul_submissions_possible(\{.*\})? 1$", metrics.text, re.MULTILINE)
+            lag = r'^longhaul_event_loop_lag_seconds\{.*loop="async tools".*\} '
+            assert re.search(lag, metrics.text, re.MULTILINE)
 
 
 async def test_a_worker_with_another_store_says_so(environ: dict[str, str], tmp_path: Path) -> None:

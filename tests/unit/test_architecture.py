@@ -33,6 +33,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
     "settings": frozenset({"runs", "interactions", "regular_files"}),
     "telemetry": frozenset(),
     "health": frozenset(),
+    "watchdog": frozenset(),
     "startup": frozenset(
         {
             "activities",
@@ -60,6 +61,7 @@ ARROWS: Final[dict[str, frozenset[str]]] = {
             "startup",
             "telemetry",
             "tools",
+            "watchdog",
             "workflows",
         }
     ),

@@ -6,7 +6,19 @@ import httpx2 as httpx
 import pytest
 
 import health
-from health import UNREACHABLE_AFTER_S, Health, listen, loopback_address, serving, url_of, watch_temporal
+from health import (
+    MAIN_LOOP,
+    STALLED_AFTER_S,
+    TOOLS_LOOP,
+    UNREACHABLE_AFTER_S,
+    UNRECORDED_AFTER_S,
+    Health,
+    listen,
+    loopback_address,
+    serving,
+    url_of,
+    watch_temporal,
+)
 
 
 class Clock:
@@ -30,7 +42,13 @@ async def served(state: Health, *, metrics_address: str) -> AsyncIterator[httpx.
     listener = listen("127.0.0.1:0")
     address = url_of(listener)
     async with (
-        serving(state, listener=listener, metrics_address=metrics_address, probe=reachable),
+        serving(
+            state,
+            listener=listener,
+            metrics_address=metrics_address,
+            probe=reachable,
+            journal=reachable,
+        ),
         httpx.AsyncClient(base_url=address, trust_env=False) as client,
     ):
         yield client
@@ -55,6 +73,67 @@ def test_a_draining_worker_takes_no_work() -> None:
     state.drain()
     assert not state.is_ok
     assert state.as_json()["draining"] is True
+
+
+def test_a_worker_that_cannot_record_submissions_is_not_healthy() -> None:
+    """It takes work that it cannot begin; the reason is the store's own."""
+    clock = Clock()
+    state = Health(task_queue="q", monotonic=clock)
+    state.missed_journal("artifact folder /data: no space is left")
+    assert state.is_ok
+    assert state.can_submit
+    clock.now_s += UNRECORDED_AFTER_S + 0.1
+    state.saw_temporal()
+    assert not state.can_submit
+    (problem,) = state.problems
+    assert problem.startswith("no submission could have been recorded for 45 s")
+    assert problem.endswith(": artifact folder /data: no space is left")
+    state.saw_journal()
+    assert state.is_ok
+
+
+class Loop:
+    """An event loop that is as late as a test says."""
+
+    lag_s = 0.0
+
+
+def test_a_worker_whose_loop_stands_still_is_not_healthy() -> None:
+    """The worker's own keeps submissions from being made; that of tools does not."""
+    state = Health(task_queue="q")
+    loops = {MAIN_LOOP: Loop(), TOOLS_LOOP: Loop()}
+    for name, loop in loops.items():
+        state.watch_loop(name, loop)
+    loops[TOOLS_LOOP].lag_s = STALLED_AFTER_S + 1
+    assert state.problems == (
+        "the event loop of async tools is kept from running by something that blocks, for 11 s by now",
+    )
+    assert state.can_submit
+    loops[MAIN_LOOP].lag_s = STALLED_AFTER_S + 1
+    assert not state.can_submit
+    assert state.as_json()["loop_lag_s"] == {MAIN_LOOP: 11, TOOLS_LOOP: 11}
+
+
+def test_any_other_problem_counts_as_long_as_it_is_one() -> None:
+    """Whoever knows of one says it in their own words."""
+    problems = ["100 calls of tools still run", None]
+    state = Health(task_queue="q")
+    state.watch(lambda: problems[0])
+    assert state.problems == ("100 calls of tools still run",)
+    problems.pop(0)
+    assert state.is_ok
+
+
+async def test_healthz_answers_while_the_worker_s_loop_is_blocked() -> None:
+    """It is asked most when something is wrong."""
+    state = Health(task_queue="q")
+    listener = listen("127.0.0.1:0")
+    async with serving(
+        state, listener=listener, metrics_address=loopback_address(), probe=reachable, journal=reachable
+    ):
+        # Not awaited: this is the loop that blocks.
+        answer = httpx.get(f"{url_of(listener)}/healthz", trust_env=False)
+    assert answer.status_code == 200
 
 
 async def test_healthz_says_what_the_state_is() -> None:

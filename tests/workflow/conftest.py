@@ -12,8 +12,6 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from runs.errors import ActivityErrorType
 from runs.messages import (
@@ -39,6 +37,7 @@ from runs.messages import (
 from runs.pacing import Pacing, next_look_s
 from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCatalog, ToolDescription
 from tests.dev_server import DevServer
+from tests.queues import serving
 from workflows.agent_run import AgentRunWorkflow
 
 Handle = WorkflowHandle[AgentRunWorkflow, AgentRunResult]
@@ -251,12 +250,11 @@ async def running_worker(
 ) -> AsyncIterator[str]:
     """Serve ``task_queue``, or one of one's own, with ``api``, and yield its name."""
     task_queue = task_queue or f"test-{uuid.uuid4()}"
-    async with Worker(
+    async with serving(
         client,
         task_queue=task_queue,
         workflows=[AgentRunWorkflow],
         activities=api.all(),
-        workflow_runner=SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
     ):
         yield task_queue

@@ -11,8 +11,6 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 with workflow.unsafe.imports_passed_through():
     from activities.attaching import AttachingActivities
@@ -20,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from runs.errors import RunErrorCode, WorkflowErrorType
     from runs.messages import AGENT_RUN, AgentRunRequest, AgentRunResult, RunError, Timings, Usage
     from runs.phase import Phase
+    from tests.queues import serving
 
 _ANSWER = "answer_run"
 
@@ -125,12 +124,11 @@ async def worker_of_runs(
     activities: Sequence[Callable[..., Any]] = (),
 ) -> AsyncIterator[None]:
     """Serve ``task_queue`` with ``workflows`` and the runs that they start."""
-    async with Worker(
+    async with serving(
         client,
         task_queue=task_queue,
         workflows=[FakeAgentRun, *workflows],
         activities=[runs.answer, *AttachingActivities().all(), *activities],
-        workflow_runner=SandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
     ):
         yield

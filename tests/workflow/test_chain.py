@@ -43,6 +43,7 @@ from runs.search_attributes import SEARCH_ATTRIBUTES
 from runs.text import excerpt_utf8
 from tests.dev_server import running_dev_server
 from tests.e2e.stack import assert_eventually
+from tests.tool_threads import tool_threads
 from tests.workflow.fake_runs import SPENT, FakeRuns, answered, failed, worker_of_runs
 from tools import ToolError, tool
 from tools.declaring import tool_of
@@ -107,7 +108,9 @@ class Kitchen:
     ) -> AbstractAsyncContextManager[None]:
         """Serve ``task_queue``."""
         declared = [found for function in self.functions if (found := tool_of(function)) is not None]
-        tools = ToolActivities(ToolRegistry(declared), self.store, redactor=Redactor(), max_threads=2)
+        tools = ToolActivities(
+            ToolRegistry(declared), self.store, threads=tool_threads(), redactor=Redactor()
+        )
         return worker_of_runs(
             client,
             self.runs,

@@ -57,6 +57,8 @@ async def test_every_slot_is_used_and_none_twice(client: Client) -> None:
     work = Work()
     task_queue = f"test-{uuid.uuid4()}"
     settings = Settings.from_env({"LONGHAUL_TASK_QUEUE": task_queue, "LONGHAUL_MAX_ACTIVITIES": str(_SLOTS)})
-    async with build_worker(client, settings=settings, workflows=[Many], activities=work.all()):
+    async with build_worker(
+        client, settings=settings, task_queue=settings.task_queue, workflows=[Many], activities=work.all()
+    ):
         done = await client.execute_workflow(Many.run, id=task_queue, task_queue=task_queue)
     assert (done, work.most) == (_COUNT, _SLOTS)

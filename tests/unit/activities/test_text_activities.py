@@ -17,8 +17,9 @@ from runs.limits import MAX_DATA_BYTES, MAX_EXCERPT_BYTES, MAX_QUOTED_BYTES
 from runs.quotes import Quote
 from runs.stored_text import StoredText, StoreText
 from runs.tool_calls import CallTool, ToolCall, ToolStepResult
+from tests.tool_threads import tool_threads
 from tools import Image, ToolError, tool
-from tools.declaring import tool_of
+from tools.declaring import Tool, tool_of
 from tools.registry import ToolRegistry
 
 KEY = "my-chain/0190f3/all.md"
@@ -39,16 +40,22 @@ class Setup:
     async def put(self, text: str, *quotes: Quote) -> StoredText:
         """Store a text."""
         activities = TextActivities(
-            self.store, ToolActivities(ToolRegistry(), self.store, redactor=Redactor())
+            self.store,
+            ToolActivities(ToolRegistry(), self.store, threads=tool_threads(), redactor=Redactor()),
         )
         return await self.environment.run(activities.store_text, StoreText(text=text, quotes=quotes, key=KEY))
+
+    def _activities(self, *found: Tool) -> TextActivities:
+        tools = ToolActivities(ToolRegistry(found), self.store, threads=tool_threads(), redactor=Redactor())
+        return TextActivities(self.store, tools)
 
     async def call(self, function: Callable[..., object], *quotes: Quote, **arguments: Any) -> ToolStepResult:
         """Carry out a call of ``function``."""
         found = tool_of(tool(function))
         assert found is not None
         activities = TextActivities(
-            self.store, ToolActivities(ToolRegistry([found]), self.store, redactor=Redactor())
+            self.store,
+            ToolActivities(ToolRegistry([found]), self.store, threads=tool_threads(), redactor=Redactor()),
         )
         call = ToolCall(call_id="c", name=found.name, arguments=arguments)
         return await self.environment.run(

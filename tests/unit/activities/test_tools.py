@@ -25,6 +25,7 @@ from runs.errors import ActivityErrorType
 from runs.limits import MAX_CATALOG_BYTES, MAX_ERROR_CHARS, MAX_TOOL_RESULT_BYTES
 from runs.quotes import Quote
 from runs.tool_calls import CallTool, DescribeTools, ToolAnswer, ToolCall
+from tests.tool_threads import tool_threads
 from tools import Image, ToolError, tool
 from tools.declaring import Tool, tool_of
 from tools.registry import ToolRegistry
@@ -68,7 +69,7 @@ class Setup:
             **told,
         )
         activities = ToolActivities(
-            ToolRegistry([found]), self.store, redactor=Redactor(*SECRETS), max_threads=4
+            ToolRegistry([found]), self.store, threads=tool_threads(), redactor=Redactor(*SECRETS)
         )
         answer: ToolAnswer = await self.environment.run(activities.call_tool, called)
         assert (answer.call_id, answer.name) == ("c1", called.call.name)
@@ -141,7 +142,10 @@ async def greet_later(name: str) -> dict[str, str]:
 async def described(*found: Tool, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> Any:
     """Return what a worker with the tools ``found`` says of what a run wants."""
     activities = ToolActivities(
-        ToolRegistry(found), ArtifactStore.open("memory://"), redactor=Redactor(*SECRETS)
+        ToolRegistry(found),
+        ArtifactStore.open("memory://"),
+        threads=tool_threads(),
+        redactor=Redactor(*SECRETS),
     )
     wanted = DescribeTools(names=names, optional=optional)
     return await ActivityEnvironment().run(activities.describe_tools, wanted)
@@ -475,7 +479,7 @@ async def test_a_tool_can_show_how_far_it_is(setup: Setup, *, is_async: bool) ->
 async def test_a_worker_beats_for_its_tools(setup: Setup) -> None:
     """With a heartbeat time-out the worker is heard of, and what the tool last said is repeated."""
     setup.attempt(1, heartbeat_timeout=timedelta(seconds=0.03))
-    heard = asyncio.Event()
+    heard = threading.Event()
 
     def hear(*details: object) -> None:
         setup.beats.append(details)
@@ -488,7 +492,7 @@ async def test_a_worker_beats_for_its_tools(setup: Setup) -> None:
     async def work() -> None:
         """Work."""
         tools.heartbeat("half way")
-        await heard.wait()
+        await asyncio.to_thread(heard.wait)
 
     await setup.call(work)
     assert setup.beats[-1] == ("half way",)
@@ -707,6 +711,7 @@ async def test_the_end_of_a_tool_is_announced_in_its_context(is_async: bool) -> 
     activities = ToolActivities(
         ToolRegistry([declared(raising(ToolError("no"), is_async=is_async))]),
         ArtifactStore.open("memory://"),
+        threads=tool_threads(),
         redactor=Redactor(),
         on_called=lambda: ended.append(structlog.contextvars.get_contextvars()["tool"]),
     )
