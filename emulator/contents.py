@@ -141,6 +141,8 @@ def _video(record: Record, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(record: Record, wanted: dict[str, Any], writer: Writer, uses: list[ToolUse]) -> dict[str, Any]:
+    if record.directive.says is not None:
+        return {"type": "text", "text": record.directive.says}
     if wanted.get("mime_type") == "application/json" or wanted.get("schema"):
         return {"type": "text", "text": _json(record, wanted.get("schema") or {"type": "object"})}
     part = TextPart()

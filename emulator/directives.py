@@ -4,6 +4,7 @@ Anywhere in any input text: ``[[emulator key=value key=value …]]``, values wit
 through any client unchanged, so a test can steer the emulator without a side channel.
 """
 
+import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,7 @@ class Directive:
         cut_s: Wall seconds after which ``stream-cut`` drops a connection; None means one.
         cut_events: Events after which it does, whatever the time.
         webhook_signature: The form in which dynamic webhooks are signed.
+        says: What a model answers, word for word, instead of something of its own.
     """
 
     submission: str | None = None
@@ -57,6 +59,7 @@ class Directive:
     cut_s: float | None = None
     cut_events: int | None = None
     webhook_signature: SignatureForm | None = None
+    says: str | None = None
 
 
 DIRECTIVE_KEYS: Final[dict[str, str]] = {
@@ -76,6 +79,7 @@ DIRECTIVE_KEYS: Final[dict[str, str]] = {
     "cut_s": "Wall seconds after which stream-cut drops a connection; default 1.",
     "cut_events": "Events after which stream-cut drops a connection, in place of a time.",
     "webhook_signature": "v1a (default) or jwt: how dynamic webhooks are signed.",
+    "says": "What a model answers, word for word: UTF-8 in base64 with the URL alphabet.",
 }
 assert set(DIRECTIVE_KEYS) == {each.name for each in fields(Directive)}
 
@@ -168,6 +172,7 @@ class _Pairs:
                 cut_s=self._number("cut_s"),
                 cut_events=self._count("cut_events"),
                 webhook_signature=self._signature_form(),
+                says=self._text("says"),
             )
         except ValueError:
             raise invalid(f"An emulator directive has a value that is no number: {values!r}.") from None
@@ -177,6 +182,9 @@ class _Pairs:
 
     def _count(self, key: str) -> int | None:
         return int(self.values[key]) if key in self.values else None
+
+    def _text(self, key: str) -> str | None:
+        return base64.urlsafe_b64decode(self.values[key]).decode() if key in self.values else None
 
     def _status(self) -> int | None:
         status = self._count("status")

@@ -1,8 +1,11 @@
 """The task queues of a worker: what must not wait for what has one of its own.
 
+Workflow code: see docs/changing.md.
+
 A worker has so many slots for each queue that it serves, and those of one are of no use to another. So
 submissions, which everything begins with, have slots that looks, settling and tools cannot use up; and tools,
-which may block for as long as they like, cannot use up those of the rest.
+which may block for as long as they like, cannot use up those of the rest. No replay compares the queue of an
+activity.
 """
 
 

@@ -22,6 +22,7 @@ from tests.chaos.lying import lying_store
 from tests.chaos.matrix import matrix
 from tests.chaos.outages import bad_network, server_kills
 from tests.chaos.parents import parents
+from tests.chaos.poison import poison
 from tests.chaos.resets import resets
 from tests.chaos.sections import kills
 from tests.chaos.stores import stores
@@ -44,6 +45,7 @@ _SECTIONS: Final[dict[str, Section]] = {
     "resets": lambda home, _: resets(home),
     "parents": lambda home, _: parents(home),
     "left-running": lambda home, seed: left_running(home, seed=seed),
+    "poison": lambda home, _: poison(home),
     "first-look": lambda home, seed: first_look(home, seed=seed),
 }
 
@@ -53,6 +55,7 @@ _TOGETHER: Final = (
     ("server", "faults"),
     ("network", "lying-store"),
     ("resets",),
+    ("poison",),
     ("statuses",),
     ("wrong-bodies",),
     ("comparison",),

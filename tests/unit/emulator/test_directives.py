@@ -24,7 +24,7 @@ def test_every_key_has_its_type() -> None:
     text = (
         "[[emulator submission=s duration_s=1.5 fault=429 times=1 retry_after_s=7 result_bytes=9 steps=3 "
         "expire_after_s=2 tool_rounds=4 webhook_signature=jwt delay_s=0.5 cut_s=2.5 cut_events=8 "
-        "continuations=2 status=413 form=frontend]]"
+        "continuations=2 status=413 form=frontend says=VGVhLg==]]"
     )
     directive = parse_directive(text)
     assert directive == Directive(
@@ -44,6 +44,7 @@ def test_every_key_has_its_type() -> None:
         cut_events=8,
         status=413,
         form="frontend",
+        says="Tea.",
     )
     assert all(getattr(directive, key) for key in DIRECTIVE_KEYS)
 
@@ -58,6 +59,7 @@ def test_every_key_has_its_type() -> None:
         "[[emulator status=100]]",
         "[[emulator status=600]]",
         "[[emulator form=poem]]",
+        "[[emulator says=Tea.]]",
     ],
 )
 def test_a_mistaken_directive_is_refused(text: str) -> None:
