@@ -498,7 +498,10 @@ class AgentRunWorkflow:
         match failure.kind:
             case ActivityErrorType.SUBMISSION_REFUSED:
                 self._problem = failure.message
-                await self._wait_to_submit(Event.SUBMISSION_REFUSED, delay_s=self._refused_for_s(failure))
+                why = "not sent" if failure.code in _NOT_SENT else "refused"
+                await self._wait_to_submit(
+                    Event.SUBMISSION_REFUSED, delay_s=self._refused_for_s(failure), why=why
+                )
             case ActivityErrorType.SUBMISSION_REJECTED if self._may_hold_a_connection(failure):
                 # Certainly not run, and free. From now on every turn of the run is submitted this way.
                 self._is_foreground = True
@@ -540,14 +543,14 @@ class AgentRunWorkflow:
             refusals=self._ledger.refusals, retry_after_s=failure.retry_after_s, jitter=jitter
         )
 
-    async def _wait_to_submit(self, event: Event, *, delay_s: float) -> None:
+    async def _wait_to_submit(self, event: Event, *, delay_s: float, why: str) -> None:
         self._next_submission_at = workflow.now() + timedelta(seconds=delay_s)
         self._enter(event)
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._stop is not None or self._ledger.found() is not None,
                 timeout=delay_s,
-                timeout_summary=f"refused; submit again in {delay_s:.0f} s",
+                timeout_summary=f"{why}; submit again in {delay_s:.0f} s",
             )
 
     async def _recover(self, failure: Failure) -> None:
@@ -588,6 +591,7 @@ class AgentRunWorkflow:
                 await self._wait_to_submit(
                     Event.SUBMISSION_NOT_SENT,
                     delay_s=send_again_after_s(times=self._ledger.unsent, jitter=workflow.random().random()),
+                    why="worker vanished, nothing sent",
                 )
         elif recovered.interaction_id is not None:
             self._accept(recovered.interaction_id, Event.SUBMISSION_ACCEPTED)
@@ -994,7 +998,9 @@ class AgentRunWorkflow:
         if self._cancel is None and self._turns.interaction_ids:
             return f"{took}; nothing was running at the API"
         if self._cancel is None and self._ledger.refusals:
-            return f"{took}; the API refused the submission each time, {self._ledger.refusals} in all"
+            not_sent = self._ledger.postponements + self._ledger.unsent
+            others = f", and {not_sent} were not sent" if not_sent else ""
+            return f"{took}; submissions that the API refused: {self._ledger.refusals}{others}"
         if self._cancel is None:
             return f"{took}; nothing was submitted"
         if self._cancel.was_confirmed:

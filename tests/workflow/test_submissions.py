@@ -1,8 +1,10 @@
 """Never lost, never paid twice: what a run does when the answer to its submission does not come."""
 
 import asyncio
+import json
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
@@ -36,6 +38,11 @@ def unknown() -> ApplicationError:
 def crash() -> ApplicationError:
     """A failure nobody classified, such as a worker that was shut down in the middle."""
     return ApplicationError("Worker shutting down", type="WorkerShutdown", non_retryable=True)
+
+
+def failed(message: str, *details: object) -> ApplicationError:
+    """A failure before anything was accepted."""
+    return ApplicationError(message, *details, type=ActivityErrorType.SUBMISSION_REFUSED, non_retryable=True)
 
 
 def rejected(code: RunErrorCode = RunErrorCode.REJECTED) -> ApplicationError:
@@ -95,6 +102,33 @@ async def test_an_unknown_outcome_is_held_and_never_sent_again(client: Client, a
     result = AgentRunResult.model_validate(cause.details[0])
     assert result.error
     assert result.error.code is RunErrorCode.SUBMISSION_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("failures", "why"),
+    [
+        ([failed("429", 0.01)], "refused"),
+        ([failed("no connection", RunErrorCode.NOT_SENT.value, 0.01)], "not sent"),
+        ([crash(), crash()], "worker vanished, nothing sent"),
+    ],
+)
+async def test_the_wait_says_why_a_submission_is_sent_again(
+    client: Client, api: FakeApi, failures: list[ApplicationError], why: str
+) -> None:
+    """In Temporal's UI, too, only what the API refused is called refused."""
+    api.submissions = failures
+    async with running_worker(client, api) as task_queue:
+        handle = await start(client, task_queue)
+        async with asyncio.timeout(60):
+            await handle.result()
+        history = await handle.fetch_history()
+    summaries = [
+        json.loads(event.user_metadata.summary.data)
+        for event in history.events
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED and event.user_metadata.summary.data
+    ]
+    [summary] = [each for each in summaries if "submit again" in each]
+    assert summary.startswith(f"{why}; submit again in ")
 
 
 async def test_a_webhook_with_the_token_adopts_the_interaction(client: Client, api: FakeApi) -> None:
