@@ -81,7 +81,7 @@ def _why_refused(decoded: BaseModel) -> str | None:
 
     Patches are asked for only where something is, so that a sound input has no marker in its history.
     """
-    if not isinstance(decoded, Asked) or is_ours():
+    if not isinstance(decoded, Asked) or is_ours(decoded):
         # A run of a parent of ours may be of a newer version, and have fields that this one does not know.
         return None
     if getattr(decoded, "state", None) is not None:

@@ -3,21 +3,24 @@
 Workflow code: see docs/changing.md.
 """
 
+from typing import Final
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from runs.messages import AgentRunRequest, Rights
 
+_SAY_SO: Final = "parents-say-so"
+"""What a parent of an older version began, which did not say what may be read, goes on reading."""
 
-def is_ours() -> bool:
-    """Return whether a conversation or a chain of ours started this workflow.
 
-    By its name, which they make of their own. Whoever only starts workflows cannot give one a parent.
+def is_ours(request: object) -> bool:
+    """Return whether a conversation or a chain of ours started this workflow with ``request``.
+
+    They say what the run may read, if only that it is nothing. A name as they make it proves nothing alone:
+    anybody's workflow may call its children so.
     """
-    info = workflow.info()
-    return info.parent is not None and info.workflow_id.startswith(
-        (f"{info.parent.workflow_id}-turn-", f"{info.parent.workflow_id}.")
-    )
+    return _is_named_by_parent() and isinstance(request, AgentRunRequest) and request.may_read is not None
 
 
 def was_continued() -> bool:
@@ -31,6 +34,16 @@ def was_continued() -> bool:
 
 def rights_of(request: AgentRunRequest) -> Rights | None:
     """Return what the run may read of the artifact store; None: its parent is older, and did not say."""
-    if not is_ours():
-        return Rights()
-    return None if request.may_read is None else Rights(files=request.may_read, is_part=True)
+    if is_ours(request):
+        return Rights(files=request.may_read or (), is_part=True)
+    is_in_doubt = _is_named_by_parent() and (request.attachments or request.quotes or request.transcript)
+    # Asked for only where it matters, so that other runs have no marker in their history.
+    return Rights() if not is_in_doubt or workflow.patched(_SAY_SO) else None
+
+
+def _is_named_by_parent() -> bool:
+    # Whoever only starts workflows cannot give one a parent.
+    info = workflow.info()
+    return info.parent is not None and info.workflow_id.startswith(
+        (f"{info.parent.workflow_id}-turn-", f"{info.parent.workflow_id}.")
+    )

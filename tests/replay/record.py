@@ -19,12 +19,21 @@ from temporalio.exceptions import ApplicationError
 from runs import limits
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
-from runs.messages import AgentRunRequest, CancelReport, Notification, Outcome, Recovered, Settled
+from runs.messages import (
+    AgentRunRequest,
+    Attachment,
+    CancelReport,
+    Notification,
+    Outcome,
+    Recovered,
+    Settled,
+)
 from runs.phase import Phase, UnknownPolicy
 from runs.planning import ApprovePlan, PlanMode, Planning, RevisePlan
 from runs.tool_calls import DecideToolCall, ToolDecision
 from tests.dev_server import running_dev_server
 from tests.workflow.conftest import REQUEST, FakeApi, Handle, running_worker, start
+from tests.workflow.fake_parent import orchestrate
 from tests.workflow.test_agent_run import failure
 from tests.workflow.test_orderings import refused, refused_once
 from tests.workflow.test_submissions import ADOPT, GIVE_UP, RESUBMIT, crash, held, news_in_flight, unknown
@@ -34,6 +43,13 @@ from workflows.agent_run import AgentRunWorkflow
 HISTORIES: Final = Path(__file__).with_name("histories")
 
 _CALLS: Final = asked(call("weather", "fc_1", city="Oslo"), call("pay", "fc_2", amount=5))
+
+_WITH_A_FILE: Final = REQUEST.model_copy(
+    update={"attachments": (Attachment(uri="file:///it", media_type="text/plain", name="it"),)}
+).model_dump(mode="json", exclude_defaults=True)
+
+_OF_OTHERS: Final = {"other_parent_heeded.research", "other_parent_not_heeded.research"}
+"""Runs that somebody else's workflow started, named as ours name theirs: by the id they replay under."""
 
 Scenario = Callable[[Handle, FakeApi], Awaitable[None]]
 
@@ -227,6 +243,9 @@ SCENARIOS: Final[dict[str, tuple[Callable[[], FakeApi], Scenario]]] = {
     # Recorded before such requests were refused.
     "unknown_field_ignored": (FakeApi, _let_run),
     "unknown_field_refused": (FakeApi, _let_run),
+    # Recorded before such parents were told from ours, and since.
+    "other_parent_heeded.research": (FakeApi, _let_run),
+    "other_parent_not_heeded.research": (FakeApi, _let_run),
     "completed": (FakeApi, _let_run),
     "notified": (lambda: FakeApi(looks_until_end=5), _notify),
     "refused_then_completed": (lambda: FakeApi(submissions=[refused(0.01), refused(0.01)]), _let_run),
@@ -283,6 +302,11 @@ async def record(client: Client, name: str) -> None:
     make_api, steer = SCENARIOS[name]
     api = make_api()
     async with running_worker(client, api) as task_queue:
+        if name in _OF_OTHERS:
+            parent_id = name.removesuffix(".research")
+            run = await orchestrate(client, _WITH_A_FILE, parent_id=parent_id, task_queue=task_queue)
+            await keep(run, name)
+            return
         handle = await start(client, task_queue, REQUESTS.get(name, REQUEST))
         await steer(handle, api)
         try:

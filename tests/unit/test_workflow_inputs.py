@@ -10,9 +10,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
 from chains.messages import ChainRequest
-from runs.messages import AgentRunRequest
+from runs.messages import AgentRunRequest, Rights
 from workflows import inputs, parents
 from workflows.inputs import decode_input, decode_request
+from workflows.parents import rights_of
 
 MISSPELT = {"model": "m", "input": "?", "deadlin_s": 60}
 
@@ -49,7 +50,7 @@ class Started:
 
     def patched(self, name: str) -> bool:
         """As the SDK has it; counts."""
-        assert name in {"refuse-unknown-fields", "refuse-given-state"}
+        assert name in {"refuse-unknown-fields", "refuse-given-state", "parents-say-so"}
         self.asked += 1
         return self.is_patched
 
@@ -69,15 +70,21 @@ def begin(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
         monkeypatch.setattr(module, "workflow", started)
 
 
-def decoded(monkeypatch: pytest.MonkeyPatch, started: Started) -> AgentRunRequest:
+def decoded(monkeypatch: pytest.MonkeyPatch, started: Started, **fields: object) -> AgentRunRequest:
     """The request of a workflow whose input has a field under a wrong name."""
     begin(monkeypatch, started)
-    return decode_request(raw(MISSPELT))
+    return decode_request(raw(MISSPELT | fields))
 
 
 def test_a_field_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of whatever is new, also where a workflow of somebody else's starts it."""
-    for started in (Started(), Started(parent="somebody's"), Started(workflow_id="chain-2", parent="chain")):
+    for started in (
+        Started(),
+        Started(parent="somebody's"),
+        Started(workflow_id="chain-2", parent="chain"),
+        # Named as ours are, which anybody's may be.
+        Started(workflow_id="chain.research", parent="chain"),
+    ):
         with pytest.raises(
             ApplicationError, match="not a run: deadlin_s: not a field of a run; did you mean"
         ):
@@ -93,8 +100,27 @@ def test_what_began_before_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_of_our_own_parents_is_not_refused(monkeypatch: pytest.MonkeyPatch, run_id: str) -> None:
     """In a rollout, a newer version's conversation or chain may start a run that an older worker takes."""
     started = Started(workflow_id=run_id, parent="chat")
-    assert decoded(monkeypatch, started).model == "m"
+    assert decoded(monkeypatch, started, may_read=()).model == "m"
     assert started.asked == 0
+
+
+def test_only_a_parent_that_says_so_passes_on_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another with a child of such a name gets no more than anybody; what began before goes on."""
+    uri = "file:///reports/a/1/report.md"
+    attached = AgentRunRequest.model_validate(
+        {"model": "m", "input": "?", "attachments": [{"uri": uri, "media_type": "text/plain", "name": "it"}]}
+    )
+    given = attached.model_copy(update={"may_read": (uri,)})
+    child = Started(workflow_id="mine.research", parent="mine")
+    begin(monkeypatch, child)
+    assert rights_of(given) == Rights(files=(uri,), is_part=True)
+    assert rights_of(AgentRunRequest(model="m", input="?")) == Rights()
+    assert child.asked == 0
+    assert rights_of(attached) == Rights()
+    begin(monkeypatch, Started(workflow_id="mine.research", parent="mine", is_patched=False))
+    assert rights_of(attached) is None
+    begin(monkeypatch, Started())
+    assert rights_of(given) == rights_of(attached) == Rights()
 
 
 CARRIED = {

@@ -18,6 +18,7 @@ from runs.messages import (
     CancelReport,
     Notification,
     Outcome,
+    Rights,
     RunError,
     Settled,
     Sighting,
@@ -26,6 +27,7 @@ from runs.pacing import Pacing
 from runs.phase import Phase
 from runs.search_attributes import SEARCH_ATTRIBUTES
 from tests.workflow.conftest import REPORT, REQUEST, FakeApi, Handle, running_worker, start
+from tests.workflow.fake_parent import orchestrate
 from workflows.agent_run import AgentRunWorkflow
 
 _NEVER = 1_000_000
@@ -145,6 +147,20 @@ async def test_an_input_that_is_no_run_is_refused_at_once(client: Client, api: F
     assert cause.type == WorkflowErrorType.INVALID_REQUEST
     assert cause.message.startswith("not a run:")
     assert api.submitted == 0
+
+
+async def test_a_parent_of_somebody_elses_switches_off_no_check(client: Client, api: FakeApi) -> None:
+    """Whatever it calls its runs: a misspelt budget is refused, and a file is one that anybody may send."""
+    file = {"uri": "file:///reports/a/1/report.md", "media_type": "text/plain", "name": "it"}
+    plain: dict[str, object] = {"model": "m", "input": "?", "attachments": [file]}
+    async with running_worker(client, api) as task_queue:
+        with pytest.raises(WorkflowFailureError):
+            await orchestrate(
+                client, plain | {"budgt": {}}, parent_id=f"bad-{uuid.uuid4()}", task_queue=task_queue
+            )
+        assert api.submitted == 0
+        await orchestrate(client, plain, parent_id=f"mine-{uuid.uuid4()}", task_queue=task_queue)
+    assert [each.rights for each in api.sent] == [Rights()]
 
 
 async def test_no_input_at_all_is_refused_at_once(client: Client, api: FakeApi) -> None:
