@@ -12,13 +12,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import failures
 from activities.announcing import Announcing
+from activities.claims import claim_interaction
 from activities.heartbeat import beating, heartbeating
 from activities.journal import accepted_after
 from activities.recovering import recover
 from activities.settling import SettlesWith, settle
 from activities.sightings import sighting_of
 from activities.submitting import SubmitsWith, submit
-from activities.timeouts import MISSING_GRACE
+from activities.timeouts import CLAIM_TIMEOUT, MISSING_GRACE
 from activities.working_up import FOLLOWED
 from artifacts.errors import ArtifactsError
 from interactions.client import InteractionsClient
@@ -149,11 +150,11 @@ class InteractionActivities:
 
     @activity.defn(name="check_interaction")
     async def check_interaction(self, checked: CheckInteraction) -> Sighting:
-        """Look at an interaction that somebody says is ours. May be repeated.
+        """Look at an interaction that somebody says is ours, and mark it as such. May be repeated.
 
         Raises:
-            ApplicationError: type ``InteractionLost``: the API does not know it. Any other failure to look
-                is retried if it may pass.
+            ApplicationError: type ``InteractionLost``: the API does not know it. ``InteractionTaken``: it is
+                another run's. Any other failure is retried if it may pass.
         """
         try:
             interaction = await self._client.get(checked.interaction_id)
@@ -161,7 +162,32 @@ class InteractionActivities:
             if failures.is_missing(error):
                 raise failures.lost(checked.interaction_id) from error
             raise ApplicationError(error.message, non_retryable=not error.is_transient) from error
+        await self._claim(checked)
         return sighting_of(interaction, looks=1)
+
+    async def _claim(self, checked: CheckInteraction) -> None:
+        if not checked.artifacts_prefix:
+            return
+        try:
+            async with asyncio.timeout(CLAIM_TIMEOUT.total_seconds()):
+                other = await claim_interaction(
+                    self._submits_with.store,
+                    checked.interaction_id,
+                    workflow_id=activity.info().workflow_id or "",
+                    artifacts_prefix=checked.artifacts_prefix,
+                    number=checked.number,
+                )
+        except (ArtifactsError, TimeoutError) as error:
+            # Unlike an id that the API answered with, this one can be given again.
+            raise ApplicationError(f"the store cannot say whose it is: {error}") from error
+        # What an earlier submission of the same run became may be the very one that is missed.
+        if other is not None and other.artifacts_prefix != checked.artifacts_prefix:
+            raise ApplicationError(
+                f"interaction {checked.interaction_id} is submission {other.number} of run "
+                f"{other.workflow_id}",
+                type=ActivityErrorType.INTERACTION_TAKEN,
+                non_retryable=True,
+            )
 
     @activity.defn(name="watch_interaction")
     async def watch_interaction(self, watched: WatchInteraction) -> Sighting:

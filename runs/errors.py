@@ -27,6 +27,8 @@ class ActivityErrorType(StrEnum):
     """A look saw a run that goes on. Benign: the retry is the next look."""
     INTERACTION_LOST = "InteractionLost"
     """The API has not known the interaction for longer than the grace period."""
+    INTERACTION_TAKEN = "InteractionTaken"
+    """The interaction that somebody wants to be adopted is another run's."""
     NOT_SETTLED = "NotSettled"
     """Settling has to be tried again. ``details[0]``: a `RunErrorCode`."""
     RUNS_AGAIN = "RunsAgain"

@@ -574,6 +574,10 @@ class CheckInteraction(Message):
     """Input of ``check_interaction``."""
 
     interaction_id: str
+    artifacts_prefix: str = ""
+    """The folder of the run that is to adopt it; empty from a version that did not say."""
+    number: int = 0
+    """The submission that it is said to be."""
 
 
 class CancelInteraction(Message):

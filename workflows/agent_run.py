@@ -249,7 +249,11 @@ class AgentRunWorkflow:
         try:
             await workflow.execute_activity_method(
                 InteractionActivities.check_interaction,
-                CheckInteraction(interaction_id=interaction_id),
+                CheckInteraction(
+                    interaction_id=interaction_id,
+                    artifacts_prefix=self._artifacts_prefix,
+                    number=self._ledger.count,
+                ),
                 start_to_close_timeout=timeouts.LOOK_TIMEOUT,
                 schedule_to_close_timeout=timeouts.CHECK_BUDGET,
                 retry_policy=timeouts.CHECK_RETRY,

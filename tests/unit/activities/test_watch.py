@@ -6,6 +6,7 @@ import httpx2 as httpx
 import pytest
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.claims import claim_interaction
 from activities.timeouts import MISSING_GRACE
 from interactions.client import InteractionsClient
 from interactions.responses import Interaction
@@ -218,6 +219,30 @@ async def test_an_interaction_to_adopt_is_only_unknown_if_the_api_says_so(
             setup.activities().check_interaction, CheckInteraction(interaction_id="v1_abc")
         )
     assert (caught.value.type, caught.value.non_retryable) == (kind, is_final)
+
+
+async def test_what_is_another_runs_is_not_adopted(setup: Setup) -> None:
+    """Whoever holds it is named; one that nobody holds is held from then on, and may be checked again."""
+    setup.answers(interaction("in_progress"))
+
+    async def check(prefix: str, number: int) -> None:
+        checked = CheckInteraction(interaction_id="v1_abc", artifacts_prefix=prefix, number=number)
+        await setup.environment.run(setup.activities().check_interaction, checked)
+
+    for _ in range(2):
+        await check("run-a/1", 2)
+    with pytest.raises(ApplicationError, match="v1_abc is submission 2 of run test") as caught:
+        await check("run-b/1", 2)
+    assert caught.value.type == ActivityErrorType.INTERACTION_TAKEN
+    assert caught.value.non_retryable
+    # An earlier submission of the same run may have become what is missed.
+    await check("run-a/1", 3)
+    # And a create that is answered with it is noticed.
+    claimed = await claim_interaction(
+        setup.store, "v1_abc", workflow_id="b", artifacts_prefix="run-b/1", number=1
+    )
+    assert claimed is not None
+    assert claimed.artifacts_prefix == "run-a/1"
 
 
 async def test_a_look_that_shows_another_interaction_is_remembered(setup: Setup) -> None:
