@@ -156,7 +156,10 @@ async def test_a_parent_of_somebody_elses_switches_off_no_check(client: Client, 
     async with running_worker(client, api) as task_queue:
         with pytest.raises(WorkflowFailureError):
             await orchestrate(
-                client, plain | {"budgt": {}}, parent_id=f"bad-{uuid.uuid4()}", task_queue=task_queue
+                client,
+                plain | {"budgt": {"max_tokens": 1}},
+                parent_id=f"bad-{uuid.uuid4()}",
+                task_queue=task_queue,
             )
         assert api.submitted == 0
         await orchestrate(client, plain, parent_id=f"mine-{uuid.uuid4()}", task_queue=task_queue)
