@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 QUICK: Final = Limits(cpu_s=2, wall_s=20.0, memory_bytes=1024**3)
 """A usual report takes 0.05 s and 150 MB. Past this something is large, or wrong."""
 
-PATIENT: Final = Limits(cpu_s=30, wall_s=120.0, memory_bytes=3 * 1024**3)
+PATIENT: Final = Limits(cpu_s=20, wall_s=120.0, memory_bytes=3 * 1024**3)
 """The longest reply that the API client takes, 64 MiB of images, takes a tenth of it."""
 
 _MAX_WAITING: Final = 8
