@@ -53,6 +53,8 @@ class Announcing:
             NotAnnounced: It does not, as far as is known, or it has given this worker up.
         """
         self.announcement = self.announcement.model_copy(update={"digest": digest})
+        # In the place of one without the digest that may wait in the SDK, and would be sent after this.
+        self.beat()
         client = activity.client()
         request = RecordActivityTaskHeartbeatRequest(
             namespace=client.namespace,

@@ -122,7 +122,8 @@ class InteractionActivities:
                     # answer must get into the journal, where the recovery waits for it. So must it when the
                     # worker is told to stop after that.
                     if sending.done():
-                        raise
+                        # The cancel came in the very moment of the answer, which still counts.
+                        return sending.result()
 
     async def _send(self, submission: SubmitInteraction, announcing: Announcing) -> Submitted:
         try:

@@ -19,6 +19,7 @@ from runs.messages import (
     FollowUp,
     FollowUpKind,
     SubmitInteraction,
+    Submitted,
 )
 from runs.tool_calls import ToolAnswer
 from tests.unit.activities.conftest import Setup, interaction
@@ -86,6 +87,34 @@ async def test_every_beat_says_the_same(setup: Setup) -> None:
     await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
     assert {beat.store for beat in setup.beats} == {await setup.store.identity()}
     assert setup.beats[-1] == setup.server.told[-1]
+
+
+async def test_no_older_beat_comes_after_what_the_server_was_told(setup: Setup) -> None:
+    """One without the digest may wait in the SDK; a newer one takes its place before the call is made."""
+    setup.environment.on_heartbeat = setup.beats.append
+    setup.answers(interaction("in_progress"))
+    await setup.environment.run(setup.activities().submit_interaction, _SUBMISSION)
+    assert setup.beats[-1] == setup.server.told[-1]
+
+
+async def test_an_answer_in_the_moment_of_a_cancel_counts(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker given up just as the answer came knows what became of the submission, and says so."""
+    is_sending, may_end = asyncio.Event(), asyncio.Event()
+    submitted = Submitted(interaction_id="v1_abc", artifacts_uri="file:///run/1")
+
+    async def submit(*_: object) -> Submitted:
+        is_sending.set()
+        await may_end.wait()
+        return submitted
+
+    monkeypatch.setattr("activities.interaction_activities.submit", submit)
+    running = asyncio.create_task(setup.environment.run(setup.activities().submit_interaction, _SUBMISSION))
+    await is_sending.wait()
+    may_end.set()
+    running.cancel()
+    assert await running == submitted
 
 
 @pytest.mark.parametrize(
