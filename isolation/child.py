@@ -27,7 +27,8 @@ def main() -> None:
     # Ctrl-C and a supervisor mean the parent, which still wants its answers while it drains.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what was stopped is no crash to look into
     calls, answers = _pipes()
     stages.report_to(lambda stage: frames.write(answers, Kind.STAGE, stage))

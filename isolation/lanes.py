@@ -10,11 +10,13 @@ from isolation.pool import Cause, CutShort, Pool
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-QUICK: Final = Limits(cpu_s=2, wall_s=20.0, memory_bytes=1024**3)
-"""A usual report takes 0.05 s and 150 MB. Past this something is large, or wrong."""
+QUICK: Final = Limits(cpu_s=1, wall_s=20.0, memory_bytes=1024**3)
+"""A usual report takes 0.05 s and 150 MB, a long one a quarter of a second. Past this something is huge, or
+wrong; and whoever comes next has waited long enough."""
 
 PATIENT: Final = Limits(cpu_s=20, wall_s=120.0, memory_bytes=3 * 1024**3)
-"""The longest reply that the API client takes, 64 MiB of images, takes a tenth of it."""
+"""The longest reply that the API client takes, 64 MiB of one image, takes 0.6 s and 420 MB; the longest text
+that is read as Markdown takes ten seconds."""
 
 _MAX_WAITING: Final = 8
 """Calls of the patient lane at once, the one that is carried out included. Whoever waits holds a slot of the
@@ -31,7 +33,7 @@ class Lanes:
     """Two lanes: what does not come to an end in the quick one gets one more try in the patient one.
 
     So a second try excludes bad luck, such as a machine without memory for a moment; and of any number of
-    calls that never end, each is in the way of the others for two seconds, and then of its own kind.
+    calls that never end, each is in the way of the others for a second, and then of its own kind.
 
     Args:
         quick: How many processes are quick.

@@ -119,7 +119,8 @@ class Pool:
             self._is_closed = True
             for child in self._children:
                 child.kill()
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        # Those that still wait for their turn find it closed.
+        await asyncio.to_thread(self._threads.shutdown)
         for child in self._children:
             child.end()
 
@@ -245,8 +246,8 @@ class _Child:
 
 def _why_ended(limits: Limits, code: int, *, is_late: bool) -> tuple[Cause, str]:
     match -code:
-        case signal.SIGXCPU:
-            return Cause.TIME, f"it took more than {limits.cpu_s} s of processor time"
+        case signal.SIGPROF:
+            return Cause.TIME, f"it took more than {limits.cpu_s:g} s of processor time"
         case signal.SIGALRM:
             return Cause.TIME, f"it took more than {limits.wall_s:g} s"
         case signal.SIGKILL if is_late:
