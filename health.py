@@ -34,7 +34,7 @@ UNREACHABLE_AFTER_S: Final = 30.0
 and the worker reconnects by itself; restarting it for that would only lose its cached workflows."""
 
 JOURNAL_EVERY_S: Final = 15.0
-"""A few bytes to the store, four times a minute; in a bucket that is a cent a day."""
+"""One small request to the store, four times a minute; to a bucket that is a cent a week."""
 
 JOURNAL_TIMEOUT_S: Final = 10.0
 """What a submission allows the record of its answer (`NOTE_TIMEOUT`)."""
@@ -199,7 +199,7 @@ async def watch_journal(health: Health, probe: Callable[[], Awaitable[object]]) 
 
     Args:
         health: What to inform.
-        probe: Writes where the journal writes, by the same way; raises when it fails.
+        probe: Asks the journal's store by the journal's own way; raises when it fails.
     """
     was_recorded = True
     while True:

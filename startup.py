@@ -5,9 +5,8 @@ import contextlib
 import dataclasses
 import os
 import re
-import secrets
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -187,17 +186,6 @@ async def open_store(settings: Settings) -> ArtifactStore:
     if store.is_open_to_others:
         log.warning("artifacts.open_to_others", artifacts=store.base_uri, remedy="chmod -R go= FOLDER")
     return store
-
-
-def journal_probe(store: ArtifactStore) -> Callable[[], Awaitable[object]]:
-    """Return what writes a small file where the journal writes, by the same threads: always the same file."""
-    key = f"health/{secrets.token_hex(8)}.txt"
-
-    async def probe() -> None:
-        await store.put(key, b"The worker can write.\n", "text/plain")
-        await store.delete(key)
-
-    return probe
 
 
 def runtime(level: LogLevel) -> tuple[Runtime, str]:

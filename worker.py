@@ -225,7 +225,7 @@ async def _serve(
                 listener=listener,
                 metrics_address=metrics_address,
                 probe=lambda: client.workflow_service.get_system_info(GetSystemInfoRequest()),
-                journal=startup.journal_probe(submitter.store),
+                journal=submitter.store.probe,
             )
         )
         build = partial(build_worker, client, settings=settings)

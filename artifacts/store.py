@@ -253,6 +253,22 @@ class ArtifactStore:
         except InvalidKey:
             return None
 
+    async def probe(self) -> None:
+        """Make sure that the store is there, at little cost: to be asked again and again.
+
+        A folder is written to, since a disk fills up. A bucket is read from: one that keeps versions would
+        keep one of each write for ever.
+
+        Raises:
+            StoreUnavailable: It is away, or full.
+        """
+        if not isinstance(self._backend, Folder):
+            await self._backend.exists(_IDENTITY_KEY)
+            return
+        key = f"probe-{secrets.token_hex(8)}"
+        await self._backend.write(key, b"", media_type="application/octet-stream")
+        await self._backend.delete(key)
+
     async def check(self) -> None:
         """Prove that the store can be written, read and deleted from, and that "create" never replaces.
 

@@ -3,13 +3,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from artifacts.errors import ArtifactNotFound, StoreUnavailable
+from artifacts.folder import Folder
 from artifacts.store import ArtifactStore
 
 
@@ -204,3 +207,41 @@ async def test_a_fifo_is_no_artifact(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ArtifactNotFound):
         await ArtifactStore.open(str(tmp_path)).get("pipe")
+
+
+async def test_a_store_may_have_threads_of_its_own(tmp_path: Path) -> None:
+    """What others keep the event loop's own threads busy with does not delay it."""
+    store = ArtifactStore.open(str(tmp_path))
+    used: list[str] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="journal") as threads:
+        own = store.with_threads(threads)
+        assert await own.identity() == await store.identity()
+        write = Folder._write
+
+        def note(folder: Folder, key: str, content: bytes) -> None:
+            used.append(threading.current_thread().name)
+            write(folder, key, content)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Folder, "_write", note)
+            await own.put("run/a.md", b"tea", "text/markdown")
+            await store.put("run/b.md", b"tea", "text/markdown")
+    assert used[0].startswith("journal")
+    assert not used[1].startswith("journal")
+    assert _all_files(tmp_path / "run") == ["a.md", "b.md"]
+
+
+async def test_a_probe_finds_a_folder_that_takes_nothing_more(tmp_path: Path) -> None:
+    """It leaves nothing behind, and raises what a record would."""
+    store = ArtifactStore.open(str(tmp_path / "artifacts"))
+    await store.identity()
+    await store.probe()
+    assert _all_files(tmp_path / "artifacts") == ["store.json"]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StoreUnavailable, match="no space is left"):
+            await store.probe()
