@@ -1,8 +1,9 @@
 """Who may use the processes when: what is quick never waits long for what is not."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from isolation.limits import Limits
 from isolation.pool import Cause, CutShort, Pool
@@ -14,13 +15,13 @@ QUICK: Final = Limits(cpu_s=1, wall_s=20.0, memory_bytes=1024**3)
 """A usual report takes 0.05 s and 150 MB, a long one a quarter of a second. Past this something is huge, or
 wrong; and whoever comes next has waited long enough."""
 
-PATIENT: Final = Limits(cpu_s=20, wall_s=120.0, memory_bytes=3 * 1024**3)
+PATIENT: Final = Limits(cpu_s=20, wall_s=80.0, memory_bytes=3 * 1024**3)
 """The longest reply that the API client takes, 64 MiB of one image, takes 0.6 s and 420 MB; the longest text
 that is read as Markdown takes ten seconds."""
 
-_MAX_WAITING: Final = 8
+_MAX_WAITING: Final = 3
 """Calls of the patient lane at once, the one that is carried out included. Whoever waits holds a slot of the
-worker; at the worst for as long as all before it take, which is half of an activity's time."""
+worker; at the worst for as long as all before it take by the clock, which is half of an activity's time."""
 
 _MAX_SUSPECTS: Final = 1_000
 
@@ -88,7 +89,12 @@ class Lanes:
         if self._waiting >= _MAX_WAITING:
             raise BusyError
         self._waiting += 1
-        try:
-            return await self._patient.run(self._patient_limits, function, *args, **kwargs)
-        finally:
-            self._waiting -= 1
+        call = asyncio.create_task(self._patient.run(self._patient_limits, function, *args, **kwargs))
+        call.add_done_callback(self._ended)
+        # A caller that is cancelled leaves its call in the process, so its place is taken for as long.
+        return await asyncio.shield(call)
+
+    def _ended(self, call: "asyncio.Task[Any]") -> None:
+        self._waiting -= 1
+        if not call.cancelled():
+            call.exception()  # looked at, lest it be reported where nobody waits for it any more

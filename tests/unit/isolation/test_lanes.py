@@ -63,3 +63,19 @@ async def test_few_wait_for_a_second_try(lanes: Lanes, monkeypatch: pytest.Monke
         *(lanes.run(name, calls.sleep, 60) for name in ("one", "other")), return_exceptions=True
     )
     assert {type(error) for error in found} == {CutShort, BusyError}
+
+
+async def test_who_is_not_waited_for_any_more_still_takes_a_place(
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its call goes on in the process, and whoever came next would wait for that, too."""
+    monkeypatch.setattr(module, "_MAX_WAITING", 1)
+    with pytest.raises(CutShort):
+        await lanes.run("left", calls.sleep, 60)
+    left = asyncio.create_task(lanes.run("left", calls.sleep, 60))
+    await asyncio.sleep(0)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    with pytest.raises(BusyError):
+        await lanes.run("left", calls.sleep, 60)
