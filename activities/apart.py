@@ -26,7 +26,8 @@ async def work_up_apart(work: Work, interaction: Interaction, lanes: Lanes) -> W
         lanes: Where it is done.
 
     Raises:
-        ApplicationError: type ``NotSettled``: too many others wait for a second try; to be settled again.
+        ApplicationError: type ``NotSettled``: too many others wait for a second try, or this worker can start
+            no process; to be settled again, perhaps by another one.
     """
     left_out: dict[Part, str] = {}
     digest = hashlib.sha256(work.document).hexdigest()
@@ -41,6 +42,13 @@ async def work_up_apart(work: Work, interaction: Interaction, lanes: Lanes) -> W
                 retry_after_s=_BUSY_AGAIN_S,
             ) from None
         except CutShort as error:
+            if not error.has_begun:
+                # The worker's trouble, and nothing of the answer's, which is paid for.
+                raise failures.not_settled(
+                    f"the answer could not be worked up here: {error}",
+                    code=RunErrorCode.INTERNAL,
+                    retry_after_s=_BUSY_AGAIN_S,
+                ) from None
             part = Part(error.stage or Part.ANSWER)
             if part is Part.ANSWER or part in left_out:
                 return not_worked_up(interaction, str(error))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from pydantic import JsonValue
@@ -31,6 +32,7 @@ from artifacts.keys import to_uri
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient, can_be_asked_for
 from interactions.errors import InteractionsError
+from interactions.faults import tidy
 from interactions.requests import CreateInteraction
 from interactions.statuses import Standing
 from isolation.lanes import QUICK
@@ -48,6 +50,9 @@ from runs.stores import StoreRef
 from runs.tool_secrets import ToolSecret
 
 log = structlog.get_logger()
+
+_SHOWN_ID_CHARS: Final = 150
+"""Of an id that no request can name: enough for a person to look for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,8 @@ async def submit(submission: SubmitInteraction, means: SubmitsWith, announcing: 
         raise failures.submission_failure(error, create) from error
     if not can_be_asked_for(created.id):
         raise failures.submission_unknown(
-            "the API accepted the submission but named no interaction that could be asked for"
+            "the API accepted the submission but named no interaction that could be asked for: "
+            f"{tidy(created.id, _SHOWN_ID_CHARS)!r}"
         )
     await _take(created.id, submission, store)
     try:
@@ -224,7 +230,11 @@ async def _check(request: AgentRunRequest, means: SubmitsWith) -> None:
 
 
 async def _objection_to(schema: dict[str, JsonValue], checks: Pool) -> str | None:
-    """Return why an answer could not be held to ``schema``; None if it can be."""
+    """Return why an answer could not be held to ``schema``; None if it can be.
+
+    Raises:
+        ApplicationError: type ``SubmissionRefused``: this worker could not find out.
+    """
     try:
         try:
             return await checks.run(QUICK, objection_to, schema)
@@ -233,6 +243,10 @@ async def _objection_to(schema: dict[str, JsonValue], checks: Pool) -> str | Non
             # Once more: a machine may have been out of memory for a moment.
             return await checks.run(QUICK, objection_to, schema)
     except CutShort as error:
+        if not error.has_begun:
+            raise failures.not_sent(
+                f"nothing was submitted: the schema could not be checked here: {error}"
+            ) from None
         return f"no usable JSON Schema: it could not be checked: {error}; make it simpler"
 
 

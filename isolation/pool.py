@@ -55,12 +55,15 @@ class CutShort(Exception):
     Attributes:
         cause: Why, for programs.
         stage: What it was about to do, as it last said; empty if it never did.
+        has_begun: Whether the function was called. Where it was not, no process could be had, and that says
+            nothing about what it was called with.
     """
 
-    def __init__(self, message: str, *, cause: Cause, stage: str) -> None:
+    def __init__(self, message: str, *, cause: Cause, stage: str = "", has_begun: bool = True) -> None:
         super().__init__(message)
         self.cause = cause
         self.stage = stage
+        self.has_begun = has_begun
 
 
 class Pool:
@@ -106,7 +109,12 @@ class Pool:
         """
         assert not kwargs
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(self._call, limits, function, args))
+        try:
+            call = loop.run_in_executor(self._threads, partial(self._call, limits, function, args))
+        except RuntimeError:
+            # The threads take nothing any more.
+            raise _about_to_end() from None
+        return await call
 
     def warm_up(self) -> None:
         """Begin to start the processes, for calls that would have to wait for them."""
@@ -138,7 +146,7 @@ class Pool:
                 stage=child.stage,
                 after_s=round(time.monotonic() - began, 1),
             )
-            raise CutShort(reason, cause=cause, stage=child.stage) from None
+            raise CutShort(reason, cause=cause, stage=child.stage, has_begun=child.has_begun) from None
         except BaseException:
             # What was sent or received is not whole.
             self._retire(child)
@@ -161,7 +169,7 @@ class Pool:
             self._retire(child)
         with self._lock:
             if self._is_closed:
-                raise CutShort("the worker is about to end", cause=Cause.CRASH, stage="")
+                raise _about_to_end()
             child = _Child()
             self._children.add(child)
         self._mine.child = child
@@ -180,6 +188,7 @@ class _Child:
 
     Attributes:
         stage: What the last call was about to do, as far as it said.
+        has_begun: Whether its function was called.
     """
 
     def __init__(self) -> None:
@@ -200,6 +209,7 @@ class _Child:
         self._answers = TimedPipe(self._process.stdout.fileno())
         self._is_new = True
         self.stage = ""
+        self.has_begun = False
 
     @property
     def pid(self) -> int:
@@ -217,11 +227,11 @@ class _Child:
             BrokenPipeError: Likewise.
             TimeoutError: It should have ended, and has not.
         """
-        self.stage = ""
+        self.stage, self.has_begun = "", False
         until = time.monotonic() + limits.wall_s + _MARGIN_S + (_START_WITHIN_S if self._is_new else 0)
         self._calls.send(Kind.CALL, (function, args, limits), until=until)
         while (frame := self._answers.receive(until=until)).kind is Kind.STAGE:
-            self.stage = frame.value
+            self.stage, self.has_begun = frame.value, True
         self._is_new = False
         return frame
 
@@ -244,16 +254,21 @@ class _Child:
         return code
 
 
+def _about_to_end() -> CutShort:
+    return CutShort("the worker is about to end", cause=Cause.CRASH, has_begun=False)
+
+
 def _why_ended(limits: Limits, code: int, *, is_late: bool) -> tuple[Cause, str]:
+    if is_late or code == -signal.SIGALRM:
+        return Cause.TIME, f"it took more than {limits.wall_s:g} s"
     match -code:
         case signal.SIGPROF:
             return Cause.TIME, f"it took more than {limits.cpu_s:g} s of processor time"
-        case signal.SIGALRM:
-            return Cause.TIME, f"it took more than {limits.wall_s:g} s"
-        case signal.SIGKILL if is_late:
-            return Cause.TIME, f"it took more than {limits.wall_s:g} s"
-        case signal.SIGKILL | signal.SIGABRT:
-            # By the kernel when the machine has none left, or by a library that was given none.
+        case signal.SIGKILL:
+            # The kernel does so when the machine has none left, however little this process had.
+            return Cause.MEMORY, "it was killed, probably for want of memory"
+        case signal.SIGABRT:
+            # A library that was given none.
             return Cause.MEMORY, _too_much_memory(limits)
         case number if number in signal.valid_signals():
             return Cause.CRASH, f"it crashed with {signal.Signals(number).name}"

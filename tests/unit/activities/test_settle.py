@@ -779,6 +779,19 @@ async def test_what_cannot_be_worked_up_is_kept_as_it_came(
     assert settled.notes[0].startswith("nothing but interaction.json could be made of this: it crashed with")
 
 
+async def test_a_worker_that_can_start_no_process_leaves_the_answer_to_another(
+    hurried: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is paid for does not fail for the trouble of one worker."""
+    monkeypatch.setattr("isolation.pool.sys.executable", "/bin/false")
+    hurried.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    with pytest.raises(ApplicationError, match="could not be worked up here") as caught:
+        await _settle(hurried)
+    assert caught.value.type == ActivityErrorType.NOT_SETTLED
+    monkeypatch.undo()
+    assert (await _settle(hurried)).outcome is Outcome.COMPLETED
+
+
 async def test_another_store_is_made_do_with_after_a_while(setup: Setup) -> None:
     """A worker with the run's store is given three attempts; then what is paid for is stored here."""
     there = await ArtifactStore.open("memory://").identity()

@@ -17,6 +17,7 @@ from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.requests import CreateInteraction
 from interactions.responses import Interaction
+from isolation.pool import Cause, CutShort, Pool
 from runs.budget import Budget
 from runs.errors import ActivityErrorType, RunErrorCode
 from runs.messages import AgentRunRequest, Attachment, FollowUp, FollowUpKind, SubmitInteraction, Submitted
@@ -337,6 +338,22 @@ async def test_what_cannot_be_kept_is_not_sent(
     assert setup.requests == []
     # No record either: a recovery would have to take it for sent.
     assert await setup.store.list("run/1") == ("run/1/request.json",)
+
+
+async def test_a_schema_that_this_worker_cannot_check_is_left_to_another(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That no process can be started says nothing about the schema."""
+
+    async def cannot(*_: object) -> None:
+        raise CutShort("its process ended with 1", cause=Cause.CRASH, has_begun=False)
+
+    monkeypatch.setattr(Pool, "run", cannot)
+    forms = {"forms": [{"type": "text", "json_schema": {"type": "object"}}]}
+    failure = await _fails(setup, AgentRunRequest.model_validate(_MODEL.model_dump() | {"outputs": forms}))
+    assert (failure.type, failure.details[0]) == (ActivityErrorType.SUBMISSION_REFUSED, RunErrorCode.NOT_SENT)
+    assert "could not be checked here" in failure.message
+    assert setup.requests == []
 
 
 async def test_a_cost_that_can_be_estimated_may_be_bounded(setup: Setup) -> None:

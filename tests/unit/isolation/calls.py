@@ -59,6 +59,11 @@ def crash(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def die() -> None:
+    """End as the kernel ends who has too much."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def boom() -> None:
     """Raise."""
     raise ValueError("boom")

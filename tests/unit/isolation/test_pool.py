@@ -56,6 +56,7 @@ class _Endless(NamedTuple):
         _Endless(calls.sleep, (60,), _LIMITS._replace(wall_s=0.2), Cause.TIME, "it took more than 0.2 s"),
         _Endless(calls.eat, (), _LIMITS, Cause.MEMORY, "it needed more than 512 MB of memory", "eating"),
         _Endless(calls.crash, (), _LIMITS, Cause.CRASH, "it crashed with SIGSEGV"),
+        _Endless(calls.die, (), _LIMITS, Cause.MEMORY, "it was killed, probably for want of memory"),
         _Endless(calls.boom, (), _LIMITS, Cause.ERROR, "ValueError: boom"),
     ],
     ids=lambda call: call.function.__name__,
@@ -66,6 +67,7 @@ async def test_a_call_without_end_is_ended(pool: Pool, call: _Endless) -> None:
         await pool.run(call.limits, call.function, *call.args)
     found = caught.value
     assert (found.cause, str(found), found.stage) == (call.cause, call.reason, call.stage)
+    assert found.has_begun
     assert await pool.run(_LIMITS, calls.add, 1, 2) == 3
 
 
@@ -112,6 +114,19 @@ async def test_closing_ends_calls_under_way() -> None:
     with pytest.raises(CutShort):
         await slept
     assert not _exists(pid)
+    with pytest.raises(CutShort, match="about to end") as caught:
+        await pool.run(_LIMITS, calls.pid)
+    assert not caught.value.has_begun
+
+
+async def test_a_process_that_cannot_be_had_says_nothing_about_the_call(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told from one that the call has ended."""
+    monkeypatch.setattr("isolation.pool.sys.executable", "/bin/false")
+    with pytest.raises(CutShort) as caught:
+        await pool.run(_LIMITS, calls.crash)
+    assert not caught.value.has_begun
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends when it looks for the next call")
