@@ -15,17 +15,29 @@ import secrets
 import statistics
 import tempfile
 import time
+from contextlib import aclosing
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 
+from temporalio.testing import ActivityEnvironment
+
 from activities import submitting
+from activities.announcing import Announcing
 from activities.journal import Owner
+from activities.submitting import SubmitsWith
 from artifacts.store import ArtifactStore
 from interactions.client import InteractionsClient
 from interactions.config import ApiConfig
+from isolation.pool import Pool
 from runs.messages import DEFAULT_AGENT, AgentRunRequest, SubmitInteraction
+from runs.pricing import PriceTable
 from telemetry import configure_logging
 from tests.emulator_server import EmulatorServer
+from tests.unit.activities.conftest import FakeServer
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 _WARM_UP = 20
 
@@ -36,32 +48,51 @@ class _NoJournal:
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    async def claim(self, _: Owner, *, token: str = "") -> bool:
-        del token
+    async def prepare(self, _: str) -> None:
+        pass
+
+    async def claim(self, _: Owner, *, token: str = "", digest: str = "") -> bool:
+        del token, digest
         return True
 
     async def note_accepted(self, _: str) -> None:
         pass
 
 
-async def _submit(client: InteractionsClient, store: ArtifactStore) -> float:
+async def _no_claim(*_: object, **__: object) -> None:
+    pass
+
+
+async def _submit(means: SubmitsWith, environment: ActivityEnvironment) -> float:
     request = AgentRunRequest(agent=DEFAULT_AGENT, input="Why is black tea astringent?")
     submission = SubmitInteraction(
         request=request, artifacts_prefix=f"benchmark/{secrets.token_hex(8)}", number=1
     )
+    announcing = Announcing(await means.store.identity())
     began_s = time.perf_counter()
-    await submitting.submit(submission, client=client, store=store)
+    await environment.run(submitting.submit, submission, means, announcing)
     return 1e3 * (time.perf_counter() - began_s)
 
 
 async def _measure(base_url: str, home: Path, pairs: int) -> None:
     store = ArtifactStore.open(home.as_uri())
     with_ms, without_ms = [], []
-    async with InteractionsClient(ApiConfig(api_key="benchmark", base_url=base_url)) as client:
+    # The server is told at no cost: what is measured is the store.
+    environment = ActivityEnvironment(client=cast("Client", FakeServer()))
+    async with (
+        InteractionsClient(ApiConfig(api_key="benchmark", base_url=base_url)) as client,
+        aclosing(Pool("checks", processes=1)) as checks,
+    ):
+        means = SubmitsWith(
+            client=client, store=store, checks=checks, secrets={}, prices=PriceTable(usd_per_million={})
+        )
         for number in range(_WARM_UP + pairs):
-            with patch.object(submitting, "SubmissionJournal", _NoJournal):
-                without = await _submit(client, store)
-            journalled = await _submit(client, store)
+            with (
+                patch.object(submitting, "SubmissionJournal", _NoJournal),
+                patch.object(submitting, "claim_interaction", _no_claim),
+            ):
+                without = await _submit(means, environment)
+            journalled = await _submit(means, environment)
             if number >= _WARM_UP:
                 without_ms.append(without)
                 with_ms.append(journalled)
@@ -81,7 +112,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300)
     arguments = parser.parse_args()
     # Each submission logs one line, here as in a worker, but nobody wants to read six hundred.
-    configure_logging(level="error", log_format="json", secrets=())
+    configure_logging(level="error", log_format="json")
     with tempfile.TemporaryDirectory(dir=arguments.home) as folder, EmulatorServer() as emulator:
         asyncio.run(_measure(emulator.base_url, Path(folder), arguments.pairs))
 
