@@ -369,7 +369,8 @@ def test_ctrl_c_leaves_a_conversation_and_whoever_comes_back_has_the_answer(long
     """While a message is answered, and at the prompt."""
     with Terminal(longhaul, "chat") as terminal:
         terminal.wait_for(">")
-        terminal.type(f"{HELLO} [[emulator duration_s=240]]\r")
+        # Long enough to be still under way when a second terminal is there, also on a busy machine.
+        terminal.type(f"{HELLO} [[emulator duration_s=1200]]\r")
         terminal.wait_for("running")
         terminal.type("\x03")
         assert terminal.ended() == 0

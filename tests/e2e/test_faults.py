@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import itertools
 import os
 import re
 import subprocess
@@ -146,14 +147,22 @@ async def test_a_rejected_key_is_named(stack: Stack, client: Client, tmp_path: P
     assert stack.emulator.admin("GET", "/stats")["submissions"].get(name, {}).get("interactions", 0) == 0
 
 
+def _put_a_file_in_the_place_of(folder: Path) -> None:
+    for number in itertools.count():
+        folder.rename(folder.with_name(f"away-{number}"))
+        # A worker that looks after its store in between makes the folder again.
+        with contextlib.suppress(IsADirectoryError):
+            folder.write_text("a file where the folder was")
+            return
+
+
 async def test_a_store_that_fails_is_found_before_paying(
     stack: Stack, client: Client, tmp_path: Path
 ) -> None:
     """A store that takes nothing any more fails the run before anything was sent."""
     name = "no-store"
     with worker_of(stack.server, stack.emulator, home=tmp_path, LONGHAUL_TASK_QUEUE=name) as worker:
-        (tmp_path / "artifacts").rename(tmp_path / "away")
-        (tmp_path / "artifacts").write_text("a file where the folder was")
+        _put_a_file_in_the_place_of(tmp_path / "artifacts")
         await start_run(client, request_for(name), run_id=name, task_queue=name)
         view = await ended(stack, name, client=client)
         worker.show_news()
