@@ -34,10 +34,12 @@ _MODEL: Final = "gemini-3.8-flash"
 _STOP_WITHIN_S: Final = 10
 _STANDSTILL_S: Final = 60
 
-_LATER_AT_MOST: Final = 10.0
-"""How much later the last of the healthy ones may be, in the time that one takes alone on this machine.
-Eleven first tries, of a second of processor time each, come before it in one of two processes; not the second
-ones, which take minutes."""
+_SLOWER_AT_MOST: Final = 3.0
+"""How many times as long a healthy run may take beside poison, in the middle of all. The machine's cores are
+busy with the poison, which nobody can keep a machine from; only others must not have to wait for its end."""
+
+_LATEST_S: Final = 30.0
+"""How much later the last of the healthy ones may be: each poison holds one of two processes for a second."""
 
 _ENDED_WITHIN_S: Final = 1_800.0
 """Nine come to the patient process, each for 20 s of processor time, which a busy machine gives slowly."""
@@ -200,14 +202,14 @@ async def poison(home: Path) -> Table:
         _show_healthy(table, "healthy ones, alone", alone)
         _show_healthy(table, "healthy ones, beside the poison", beside)
         ratio = statistics.median(beside.took_s) / statistics.median(alone.took_s)
-        later = (max(beside.took_s) - max(alone.took_s)) / statistics.median(alone.took_s)
-        table.check(later <= _LATER_AT_MOST)
+        later_s = max(beside.took_s) - max(alone.took_s)
+        table.check(ratio <= _SLOWER_AT_MOST and later_s <= _LATEST_S)
         for each in _ALL:
             await ground.show(table, each, since=poisoned_at)
         watch.cancel()
         table.note(
-            f"healthy runs took {ratio:.1f} times as long beside the poison; the last was later by "
-            f"{later:.1f} times what one takes alone (promised: {_LATER_AT_MOST:g})"
+            f"healthy runs took {ratio:.1f} times as long beside the poison (promised: "
+            f"{_SLOWER_AT_MOST:g}), the last of them {later_s:.0f} s longer"
         )
         table.note(
             f"/healthz answered {len(ground.health_s)} times, within {max(ground.health_s):.2f} s, failed "
