@@ -21,11 +21,12 @@ digest of what was sent (`activities.digests`): under another one it is not this
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from artifacts.errors import ArtifactNotFound
+from artifacts.errors import ArtifactNotFound, ArtifactsError
 from artifacts.store import ArtifactStore
 
 _MAX_RECORD_BYTES: Final = 16 * 1024
@@ -36,6 +37,18 @@ _ACCEPTED_KEY: Final = re.compile(r"/submission-([1-9]\d{0,5})\.accepted\.json\Z
 
 _MAX_LATER: Final = 100
 """Submissions of an earlier life that are looked at: few runs have as many to be reset."""
+
+
+_Record = TypeVar("_Record", bound=BaseModel)
+
+log = structlog.get_logger()
+
+
+class DamagedRecord(ArtifactsError):
+    """A record that is there and says nothing: cut short, or written over by something else."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the record {key} is damaged")
 
 
 class Owner(StrEnum):
@@ -108,11 +121,8 @@ class SubmissionJournal:
         Raises:
             ArtifactsError: The store could not be read.
         """
-        try:
-            raw = await self._store.get(self._prepared, max_bytes=_MAX_RECORD_BYTES)
-        except ArtifactNotFound:
-            return False
-        return token in ("", PreparedRecord.model_validate_json(raw).token)
+        record = await self._read(self._prepared, PreparedRecord)
+        return record is not None and token in ("", record.token)
 
     async def claim(self, owner: Owner, *, token: str = "", digest: str = "") -> bool:
         """Become the one who decides whether this submission is sent; False if somebody else already is.
@@ -129,11 +139,7 @@ class SubmissionJournal:
         Raises:
             ArtifactsError: The store could not be read.
         """
-        try:
-            raw = await self._store.get(self._sending, max_bytes=_MAX_RECORD_BYTES)
-        except ArtifactNotFound:
-            return None
-        return SendingRecord.model_validate_json(raw)
+        return await self._read(self._sending, SendingRecord)
 
     async def note_accepted(self, interaction_id: str) -> None:
         """Record which interaction the submission became. May be repeated.
@@ -150,11 +156,18 @@ class SubmissionJournal:
         Raises:
             ArtifactsError: The store could not be read.
         """
+        record = await self._read(self._accepted, AcceptedRecord)
+        return None if record is None else record.interaction_id
+
+    async def _read(self, key: str, kind: type[_Record]) -> _Record | None:
         try:
-            raw = await self._store.get(self._accepted, max_bytes=_MAX_RECORD_BYTES)
+            raw = await self._store.get(key, max_bytes=_MAX_RECORD_BYTES)
         except ArtifactNotFound:
             return None
-        return AcceptedRecord.model_validate_json(raw).interaction_id
+        try:
+            return kind.model_validate_json(raw)
+        except ValidationError:
+            raise DamagedRecord(key) from None
 
 
 async def accepted_after(store: ArtifactStore, *, prefix: str, number: int) -> tuple[str, ...]:
@@ -166,5 +179,14 @@ async def accepted_after(store: ArtifactStore, *, prefix: str, number: int) -> t
     keys = await store.list(prefix)
     later = [int(found[1]) for key in keys if (found := _ACCEPTED_KEY.search(key)) and int(found[1]) > number]
     journals = [SubmissionJournal(store, prefix=prefix, number=each) for each in sorted(later)[:_MAX_LATER]]
-    ids = [await journal.accepted() for journal in journals]
-    return tuple(interaction_id for interaction_id in ids if interaction_id is not None)
+    ids: list[str] = []
+    for journal in journals:
+        try:
+            interaction_id = await journal.accepted()
+        except DamagedRecord as error:
+            # A report that is paid for is not held up by what stands beside it.
+            log.warning("journal.damaged", error=str(error))
+            continue
+        if interaction_id is not None:
+            ids.append(interaction_id)
+    return tuple(ids)

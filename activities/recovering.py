@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import failures
 from activities.digests import is_another
-from activities.journal import Owner, SendingRecord, SubmissionJournal
+from activities.journal import DamagedRecord, Owner, SendingRecord, SubmissionJournal
 from activities.timeouts import CALL_TIMEOUT, FOREGROUND_TIMEOUT
 from artifacts.errors import ArtifactsError
 from artifacts.keys import to_uri
@@ -80,12 +80,14 @@ async def recover(
         await store.check_identity()
         doubt = await _why_not_here(lost, journal, here=await store.identity())
         found = None if doubt else await _read(lost, journal, store=store)
+    except DamagedRecord as error:
+        doubt, found = f"{error}, so nobody can say what became of it", None
     except ArtifactsError as error:
         activity.heartbeat(*kept)
         raise _pending(f"the journal cannot be read: {error}", after_s=_STORE_AGAIN_S) from error
     if found is not None:
         return found
-    waiting = Waiting.model_validate(kept[0]) if kept else None
+    waiting = _waiting_in(kept)
     if waiting is None or (waiting.is_elsewhere and not doubt):
         # Who cannot see the record does not know when it was claimed.
         waiting = Waiting(since=now, is_elsewhere=bool(doubt))
@@ -106,6 +108,14 @@ async def recover(
         store=lost.announced.store if lost.announced else None,
         token=None if doubt else await _other_token(lost, journal),
     )
+
+
+def _waiting_in(kept: Sequence[Any]) -> Waiting | None:
+    try:
+        return Waiting.model_validate(kept[0]) if kept else None
+    except ValidationError:
+        # Of another version, in the middle of a rollout: to wait anew is safe, and to fail each time is not.
+        return None
 
 
 async def _why_not_here(lost: RecoverSubmission, journal: SubmissionJournal, *, here: StoreRef) -> str:

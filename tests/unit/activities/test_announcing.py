@@ -190,6 +190,13 @@ async def test_the_same_again_is_for_the_journal_to_say(setup: Setup) -> None:
     assert announced.digest == record.digest
 
 
+async def test_a_damaged_record_is_for_the_recovery_to_tell_of(setup: Setup) -> None:
+    """Whoever finds the number taken does not send, whatever the record says."""
+    await _journal(setup).claim(Owner.SUBMITTER, token="earlier", digest="1:other")
+    await setup.store.put("run/1/submission-2.sending.json", b"{", "application/json")
+    assert (await _fails(setup)).type == ActivityErrorType.SUBMISSION_PENDING
+
+
 async def test_what_another_store_has_is_not_missing_for_good(setup: Setup) -> None:
     """A worker with the other store may take the next submission: it is refused, and not the run failed."""
     answer = ToolAnswer(call_id="c", name="f", uri=f"{setup.store.base_uri}/run/1/tools/1-1.json")

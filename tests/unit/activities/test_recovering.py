@@ -183,3 +183,27 @@ async def test_a_store_that_lets_itself_be_lied_to_loses_no_claim(
     record = await journal.sending()
     assert record is not None
     assert record.owner is Owner.SUBMITTER
+
+
+@pytest.mark.parametrize("record", ["prepared", "sending", "accepted"])
+async def test_a_damaged_record_says_nothing(setup: Setup, record: str) -> None:
+    """Not that nothing was sent, nor what came of it: after a while nobody knows, and the file is named."""
+    journal = _journal(setup.store)
+    await journal.prepare(_TOKEN)
+    await journal.claim(Owner.SUBMITTER, token=_TOKEN, digest="1:mine")
+    await journal.note_accepted("v1_x")
+    await setup.store.put(f"run/1/submission-2.{record}.json", b"{", "application/json")
+    lost = _lost(await _announced(setup.store))
+    assert f"submission-2.{record}.json is damaged" in await _pending(setup, lost)
+    recovered = await _recover(setup, lost, after=_OVER)
+    assert (recovered.was_sent, recovered.interaction_id) == (True, None)
+    assert f"submission-2.{record}.json is damaged" in recovered.problem
+
+
+async def test_a_beat_of_another_version_is_as_good_as_none(setup: Setup) -> None:
+    """In the middle of a rollout, the waiting begins anew instead of failing each time."""
+    journal = _journal(setup.store)
+    await journal.prepare(_TOKEN)
+    await journal.claim(Owner.SUBMITTER, token=_TOKEN, digest="1:mine")
+    setup.beats.append({"seen": 1})
+    await _pending(setup, _lost(await _announced(setup.store)))

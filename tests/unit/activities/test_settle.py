@@ -820,3 +820,14 @@ async def test_what_the_run_paid_for_before_a_reset_is_named(setup: Setup) -> No
     assert (await _settle(setup)).earlier_interaction_ids == ()
     setup.answers(interaction("requires_action", steps=[_call()], usage=_USAGE))
     assert (await _settle(setup, submissions=2)).earlier_interaction_ids == ()
+
+
+async def test_a_damaged_record_of_the_journal_keeps_no_report_back(setup: Setup) -> None:
+    """It is paid for, and what stands beside it is named as far as it can be read."""
+    for number in (2, 3):
+        await SubmissionJournal(setup.store, prefix="run/1", number=number).note_accepted(f"v1_{number}")
+    await setup.store.put("run/1/submission-2.accepted.json", b"{", "application/json")
+    setup.answers(interaction(steps=[_output(_text("Tea."))], usage=_USAGE))
+    settled = await _settle(setup, submissions=1)
+    assert settled.outcome is Outcome.COMPLETED
+    assert settled.earlier_interaction_ids == ("v1_3",)
